@@ -1,3 +1,4 @@
+export { type Alongside, type CommandOutcome, commandRefusals, newEvent, runCommand } from './command-runner.js';
 export {
   type Appended,
   BATCH_EVENTS_MAX,
@@ -16,4 +17,5 @@ export {
   type StreamAppended,
 } from './port.js';
 export type { Projection } from './projection.js';
+export { ReadModel, type ReadModelDefinition, type ReadModelOptions } from './read-model.js';
 export { type ParkedEvent, type RunningSubscription, type Subscription, Subscriptions } from './subscription.js';
