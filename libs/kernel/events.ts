@@ -25,6 +25,8 @@ export interface EventMetadata {
   readonly commandId?: string;
   /** Keyed digest of the command's payload, so that a key reused for another payload is refused. */
   readonly fingerprint?: string;
+  /** Code of the refusal, on an event that records a refused attempt. */
+  readonly refusal?: string;
 }
 
 /** A fact of the domain, past tense, plain JSON data. */

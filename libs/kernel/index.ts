@@ -1,6 +1,7 @@
 export { canonicalJson } from './canonical-json.js';
 export { EventCatalogue } from './catalogue.js';
 export { Clock, ManualClock, SystemClock } from './clock.js';
+export type { CommandContext, DomainCommand, RequestContext, StreamDefinition } from './command.js';
 export { assertNever, type Decider, fold } from './decider.js';
 export {
   type Actor,

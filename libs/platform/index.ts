@@ -1,0 +1,16 @@
+export {
+  AccessGuard,
+  type AccessPolicy,
+  Allow,
+  type AuthenticatedRequest,
+  Authenticator,
+  Public,
+} from './access-guard.js';
+export { Commands } from './commands.js';
+export { HUB_CONFIG, type HubConfig, readConfig } from './config.js';
+export { PlatformModule } from './platform.module.js';
+export { platformRefusals } from './platform.refusals.js';
+export { ProblemFilter, problemOf, STATUS } from './problem.filter.js';
+export { DATABASE_URL, InjectReadModel, ReadModelModule, readModelToken } from './read-model.module.js';
+export { Context, contextOf, setCommandDigestKey } from './request-context.js';
+export { PositionInterceptor, Reads, written } from './written.js';

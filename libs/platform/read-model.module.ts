@@ -1,0 +1,44 @@
+import { type DynamicModule, Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { EventStore, ReadModel, type ReadModelDefinition } from '#libs/event-store';
+
+/** Injection token of the URL of the database that holds read models, positions and credentials. */
+export const DATABASE_URL = Symbol('DATABASE_URL');
+
+/** Injection token of the read model of one service. */
+export function readModelToken(schema: string): string {
+  return `read model ${schema}`;
+}
+
+/** Injects the read model of one service. */
+export const InjectReadModel = (schema: string) => Inject(readModelToken(schema));
+
+/** Gives a feature its read model: its own schema, migrated and following the events from start to shutdown. */
+@Module({})
+export class ReadModelModule {
+  static forFeature(definition: ReadModelDefinition): DynamicModule {
+    const token = readModelToken(definition.schema);
+
+    class Lifecycle implements OnModuleInit, OnApplicationShutdown {
+      constructor(private readonly model: ReadModel) {}
+      async onModuleInit(): Promise<void> {
+        await this.model.start();
+      }
+      async onApplicationShutdown(): Promise<void> {
+        await this.model.stop();
+      }
+    }
+
+    return {
+      module: ReadModelModule,
+      providers: [
+        {
+          provide: token,
+          inject: [DATABASE_URL, EventStore],
+          useFactory: (url: string, store: EventStore) => new ReadModel(definition, { url, store }),
+        },
+        { provide: `${token} lifecycle`, inject: [token], useFactory: (model: ReadModel) => new Lifecycle(model) },
+      ],
+      exports: [token],
+    };
+  }
+}

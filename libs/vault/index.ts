@@ -1,0 +1,1 @@
+export { type Reading, SecretStore, Vault } from './port.js';
