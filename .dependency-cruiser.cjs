@@ -1,0 +1,53 @@
+/** Dependency rules; each says why. */
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      comment: 'a cycle cannot be understood, tested or taken apart one piece at a time',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'features-only-through-their-index',
+      comment: 'what a library does not export is its own affair; deep imports make it everybody’s',
+      severity: 'error',
+      from: { path: '^(apps|libs|bench|test|scripts)/' },
+      to: { path: '^libs/([^/]+)/(?!index\\.ts$)', pathNot: '^libs/$1/' },
+    },
+    {
+      name: 'libs-do-not-know-apps',
+      comment: 'apps are composition roots: they know the libraries, never the other way round',
+      severity: 'error',
+      from: { path: '^libs/' },
+      to: { path: '^(apps|test|bench|scripts)/', pathNot: '^test/given-when-then' },
+    },
+    {
+      name: 'domain-is-pure',
+      comment: 'deciders and events must run anywhere and forever: no framework, no I/O, no clock',
+      severity: 'error',
+      from: { path: '\\.(decider|events)\\.ts$' },
+      to: { path: '(node_modules/(@nestjs|typeorm|pg|fastify)/|^(node:|fs|net|http|crypto)|libs/(platform|event-store)/)' },
+    },
+    {
+      name: 'kernel-stands-alone',
+      comment: 'everything rests on the kernel, so it rests on nothing but zod’s types',
+      severity: 'error',
+      from: { path: '^libs/kernel/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^(libs/(?!kernel)|node:|node_modules/(?!zod/))' },
+    },
+    {
+      name: 'services-learn-by-events',
+      comment: 'services hear of each other through stored events or ask a port; no in-process shortcut',
+      severity: 'error',
+      from: { path: '^libs/(identity|registry|integration|access|media|audit|vault)/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/(registry|integration|access|audit|catalogue)/', pathNot: '^libs/$1/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { conditionNames: ['source', 'import', 'types', 'node', 'default'], exportsFields: ['exports'] },
+  },
+};
