@@ -8,9 +8,12 @@ export {
 } from './access-guard.js';
 export { Commands } from './commands.js';
 export { HUB_CONFIG, type HubConfig, readConfig } from './config.js';
+export { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
+export { openApiDocument, serveApiReference } from './openapi.js';
 export { PlatformModule } from './platform.module.js';
 export { platformRefusals } from './platform.refusals.js';
 export { ProblemFilter, problemOf, STATUS } from './problem.filter.js';
 export { DATABASE_URL, InjectReadModel, ReadModelModule, readModelToken } from './read-model.module.js';
 export { Context, contextOf, setCommandDigestKey } from './request-context.js';
+export { StatusController } from './status.controller.js';
 export { PositionInterceptor, Reads, written } from './written.js';

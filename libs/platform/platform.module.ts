@@ -4,6 +4,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { AccessGuard } from './access-guard.js';
 import { Commands, RunCommandHandler } from './commands.js';
 import { ProblemFilter } from './problem.filter.js';
+import { StatusController, StatusReader } from './status.controller.js';
 import { ValidationPipe } from './validation.pipe.js';
 import { PositionInterceptor } from './written.js';
 
@@ -19,8 +20,10 @@ export class PlatformModule {
     return {
       module: PlatformModule,
       imports: [CqrsModule.forRoot()],
+      controllers: [StatusController],
       providers: [
         ...own,
+        StatusReader,
         RunCommandHandler,
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_GUARD, useClass: AccessGuard },

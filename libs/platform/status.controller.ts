@@ -1,0 +1,114 @@
+import { Controller, Get, Header, Inject, Injectable } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { ApiExcludeEndpoint, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { EventStore, type ReadModel } from '#libs/event-store';
+import { Public } from './access-guard.js';
+import { platformRefusals } from './platform.refusals.js';
+import { readModelToken } from './read-model.module.js';
+
+const READ_MODELS = ['identity', 'registry', 'integration', 'access'] as const;
+
+/** How the hub is, without a word about what is in it. */
+export interface HubStatus {
+  readonly status: 'up' | 'degraded';
+  /** Position of the newest event; absent when the event store does not answer. */
+  readonly head?: string;
+  /** Events that each read model has still to take in; `down` when it does not answer. */
+  readonly readModels: Readonly<Record<string, string>>;
+}
+
+@Injectable()
+export class StatusReader {
+  constructor(
+    @Inject(EventStore) private readonly store: EventStore,
+    @Inject(ModuleRef) private readonly modules: ModuleRef,
+  ) {}
+
+  async read(): Promise<HubStatus> {
+    const head = await this.store.head().catch(() => undefined);
+    const readModels: Record<string, string> = {};
+    for (const schema of READ_MODELS) {
+      try {
+        const model = this.modules.get<ReadModel>(readModelToken(schema), { strict: false });
+        readModels[schema] = String(await model.lag());
+      } catch {
+        readModels[schema] = 'down';
+      }
+    }
+    const up = head !== undefined && !Object.values(readModels).includes('down');
+    return { status: up ? 'up' : 'degraded', ...(head === undefined ? {} : { head: String(head) }), readModels };
+  }
+}
+
+@ApiTags('hub')
+@Controller()
+export class StatusController {
+  constructor(@Inject(StatusReader) private readonly reader: StatusReader) {}
+
+  @Get('health/live')
+  @Public()
+  @ApiOperation({ summary: 'The process answers' })
+  live(): { status: 'up' } {
+    return { status: 'up' };
+  }
+
+  @Get('health/ready')
+  @Public()
+  @ApiOperation({ summary: 'Event store and read models answer; 503 when one does not' })
+  async ready(): Promise<HubStatus> {
+    const status = await this.reader.read();
+    if (status.status === 'up') return status;
+    throw platformRefusals['platform.unavailable']('the event store or a read model does not answer', { ...status });
+  }
+
+  @Get()
+  @Public()
+  @Header('content-type', 'text/html; charset=utf-8')
+  @ApiExcludeEndpoint()
+  async page(): Promise<string> {
+    return pageOf(await this.reader.read());
+  }
+}
+
+function pageOf({ status, head, readModels }: HubStatus): string {
+  const rows = [
+    ['Event store 事件库', head === undefined ? 'not answering 无响应' : `${head} events appended 已追加`],
+    ...Object.entries(readModels).map(([name, lag]) => [
+      `Read model 读模型 ${name}`,
+      lag === 'down' ? 'down 停止' : lag === '0' ? 'current 最新' : `${lag} behind 落后`,
+    ]),
+  ]
+    .map(([name, value]) => `<tr><th scope="row">${name}</th><td>${value}</td></tr>`)
+    .join('');
+  const word = status === 'up' ? 'Up 运行正常' : 'Degraded 部分异常';
+  return `<!doctype html>
+<html lang="zh-CN">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>明镜 Mingjing</title>
+<style>
+  body { font: 16px/1.6 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem; color: #1b2430; }
+  h1 { font-size: 1.8rem; margin: 0; } .sub { color: #55606e; margin-top: .2rem; }
+  .state { display: inline-block; padding: .15rem .7rem; border-radius: 1rem; background: #e3f4e8; color: #14532d; }
+  .state.degraded { background: #fdecec; color: #7f1d1d; }
+  table { border-collapse: collapse; width: 100%; margin: 1.5rem 0; }
+  th, td { text-align: left; padding: .45rem .3rem; border-bottom: 1px solid #e2e6ea; font-weight: normal; }
+  td { text-align: right; font-variant-numeric: tabular-nums; }
+  a { color: #0b5394; }
+</style>
+</head>
+<body>
+<h1>明镜 Mingjing</h1>
+<p class="sub">公共安全视频跨部门共享枢纽 · The hub through which departments share public-security video lawfully<br>
+贵州省人民政府令第117号 · Guizhou Order No. 117</p>
+<p><span class="state ${status}">${word}</span></p>
+<table>${rows}</table>
+<ul>
+<li><a href="/api">API reference 接口文档</a> · <a href="/api/openapi.json">OpenAPI</a></li>
+<li><a href="/oidc/.well-known/openid-configuration">OpenID Connect 登录配置</a></li>
+<li><a href="/health/ready">Readiness 就绪状态</a></li>
+</ul>
+</body>
+</html>
+`;
+}
