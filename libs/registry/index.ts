@@ -1,0 +1,4 @@
+export { type CameraEvent, cameraEvents, gbDeviceEvents } from './camera/camera.events.js';
+export { registryRefusals } from './registry.refusals.js';
+export { type SiteEvent, siteEvents } from './site/site.events.js';
+export { type VideoSystemEvent, videoSystemEvents } from './video-system/video-system.events.js';
