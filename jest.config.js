@@ -7,6 +7,9 @@ export const config = {
   testMatch: ['<rootDir>/{apps,libs,test,bench}/**/*.spec.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/data', '<rootDir>/bench/peer'],
   transform: { '^.+\\.ts$': ['@swc/jest'] },
+  globalSetup: '<rootDir>/test/services/global-setup.ts',
+  globalTeardown: '<rootDir>/test/services/global-teardown.ts',
+  reporters: ['default', '<rootDir>/test/services/tally.js'],
   testTimeout: 60_000,
   maxWorkers: 2,
 };

@@ -1,7 +1,9 @@
 export { type Alongside, type CommandOutcome, commandRefusals, newEvent, runCommand } from './command-runner.js';
+export { MemoryEventStore } from './memory.js';
 export {
   type Appended,
   BATCH_EVENTS_MAX,
+  BusyError,
   type CaughtUp,
   ConflictError,
   DuplicateIdError,
@@ -11,11 +13,15 @@ export {
   type EventToAppend,
   type ExpectedRevision,
   LimitError,
+  OutcomeUnknownError,
   type ReadStreamOptions,
   type RecordedEvent,
   type StreamAppend,
   type StreamAppended,
 } from './port.js';
+export { migrateEventStore } from './postgres/migrations.js';
+export { PostgresEventStore, type PostgresEventStoreOptions } from './postgres/postgres-event-store.js';
 export type { Projection } from './projection.js';
 export { ReadModel, type ReadModelDefinition, type ReadModelOptions } from './read-model.js';
 export { type ParkedEvent, type RunningSubscription, type Subscription, Subscriptions } from './subscription.js';
+export { NotReachedError } from './waiters.js';

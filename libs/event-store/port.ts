@@ -81,6 +81,8 @@ export abstract class EventStore {
    * @throws ConflictError when an expectation does not hold; says the actual revision; nothing is appended
    * @throws DuplicateIdError when an id stands on another stream, or only some ids of the call stand already
    * @throws LimitError when an event or the batch is too large, or the batch is empty
+   * @throws BusyError when too many appends wait; nothing is appended
+   * @throws OutcomeUnknownError when the store did not answer; the same ids may be appended again
    */
   abstract append(appends: readonly StreamAppend[]): Promise<Appended>;
 
@@ -137,4 +139,21 @@ export class DuplicateIdError extends Error {
 /** A limit of the store was passed. */
 export class LimitError extends Error {
   override readonly name = 'LimitError';
+}
+
+/** The store did not answer: whether the append was made is unknown. Repeating it with the same ids is safe. */
+export class OutcomeUnknownError extends Error {
+  override readonly name = 'OutcomeUnknownError';
+
+  constructor(
+    readonly stream: string,
+    override readonly cause: unknown,
+  ) {
+    super(`append to stream ${stream}: outcome unknown, repeat it with the same ids (${String(cause)})`);
+  }
+}
+
+/** Too much waits already; nothing was appended. */
+export class BusyError extends Error {
+  override readonly name = 'BusyError';
 }
