@@ -27,6 +27,11 @@ const schema = z.strictObject({
     .regex(/^postgres(ql)?:\/\//)
     .optional()
     .describe('PostgreSQL to use; without it the hub runs its own in the data folder'),
+  DATABASE_OWNER_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//)
+    .optional()
+    .describe('the same database as a role that may alter the event store; used for migrations only'),
   PUBLIC_URL: z.url().optional().describe('address by which the hub is reached; default http://HOST:PORT'),
   SOURCE_NETWORKS: list
     .default([])
@@ -41,6 +46,7 @@ export interface HubConfig {
   readonly port: number;
   readonly dataDir: string;
   readonly databaseUrl: string | undefined;
+  readonly databaseOwnerUrl: string | undefined;
   readonly publicUrl: string;
   readonly sourceNetworks: readonly string[];
   readonly sourceFolder: string | undefined;
@@ -73,6 +79,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): H
     port: c.PORT,
     dataDir: c.DATA,
     databaseUrl: c.DATABASE_URL,
+    databaseOwnerUrl: c.DATABASE_OWNER_URL,
     publicUrl: (c.PUBLIC_URL ?? `http://${c.HOST}:${c.PORT}`).replace(/\/$/, ''),
     sourceNetworks: c.SOURCE_NETWORKS,
     sourceFolder: c.SOURCE_FOLDER === undefined ? undefined : resolve(c.SOURCE_FOLDER),

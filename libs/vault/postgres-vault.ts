@@ -9,7 +9,7 @@ import { vaultRefusals } from './vault.refusals.js';
 
 const TABLES = `
   CREATE SCHEMA IF NOT EXISTS vault;
-  CREATE TABLE IF NOT EXISTS vault.key_check (only boolean PRIMARY KEY DEFAULT true CHECK (only), mac bytea NOT NULL);
+  CREATE TABLE IF NOT EXISTS vault.key_check (single boolean PRIMARY KEY DEFAULT true CHECK (single), mac bytea NOT NULL);
   CREATE TABLE IF NOT EXISTS vault.person_key (
     person_id uuid PRIMARY KEY, wrapped bytea NOT NULL, made_at timestamptz NOT NULL DEFAULT now());
   CREATE TABLE IF NOT EXISTS vault.personal_field (
