@@ -1,4 +1,4 @@
-import type { Principal, Role } from '#libs/kernel';
+import { type Principal, ROLES, type Role } from '#libs/kernel';
 import type { RegisterCamera, SystemOfCamera } from './camera/camera.decider.js';
 import type { VideoSystemCommand } from './video-system/video-system.decider.js';
 import type { VideoSystemEvent } from './video-system/video-system.events.js';
@@ -19,7 +19,7 @@ function person(
 ): Principal {
   return {
     kind: 'person',
-    id: `55555555-5555-4555-8555-${division.padEnd(12, '0')}`,
+    id: `55555555-5555-4555-855${ROLES.indexOf(role)}-${division.padEnd(12, '0')}`,
     organisation: { id: organisationId, kind, level: 'county', division, powers: [] },
     roles: [role],
     authenticatedAt: Date.parse(AT),

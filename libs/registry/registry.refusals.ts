@@ -14,7 +14,7 @@ const prohibited = Object.fromEntries(
 export const registryRefusals = defineRefusals({
   ...prohibited,
   'registry.outside-jurisdiction': {
-    kind: 'forbidden',
+    kind: 'rule',
     title: ['The place lies outside the jurisdiction of this public security organ', '该场所不在本公安机关管辖区域内'],
     rules: ['gz117:4.2'],
   },
@@ -51,7 +51,7 @@ export const registryRefusals = defineRefusals({
     rules: ['gz117:13.2'],
   },
   'registry.acceptance-without-bureau': {
-    kind: 'forbidden',
+    kind: 'rule',
     title: ['Acceptance needs the participation of a public security organ', '验收应当有公安机关参加'],
     rules: ['gz117:13.2'],
   },

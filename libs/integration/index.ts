@@ -1,0 +1,3 @@
+export { cameraFeedEvents } from './connection/camera-feed.events.js';
+export { type ConnectionEvent, connectionEvents } from './connection/connection.events.js';
+export { integrationRefusals } from './integration.refusals.js';
