@@ -7,7 +7,13 @@ import { catalogue } from '#libs/catalogue';
 import { migrateEventStore, PostgresEventStore, withCatalogue } from '#libs/event-store';
 import { AdministratorBootstrap } from '#libs/identity';
 import { type Clock, SystemClock } from '#libs/kernel';
-import { type HubConfig, serveApiReference, setCommandDigestKey, startEmbeddedPostgres } from '#libs/platform';
+import {
+  type HubConfig,
+  hardenHttp,
+  serveApiReference,
+  setCommandDigestKey,
+  startEmbeddedPostgres,
+} from '#libs/platform';
 import { KeyRing, PostgresVault } from '#libs/vault';
 import { openDataFolder } from './data-folder.js';
 import { HubModule } from './hub.module.js';
@@ -70,6 +76,7 @@ export async function startHub(config: HubConfig, clock: Clock = new SystemClock
       abortOnError: false,
     });
     undo.push(() => app.close());
+    await hardenHttp(app);
     serveApiReference(app);
     await app.listen(config.port, config.host);
     const { port } = app.getHttpServer().address() as { port: number };

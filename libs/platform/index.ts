@@ -9,7 +9,9 @@ export {
 export { Commands } from './commands.js';
 export { HUB_CONFIG, type HubConfig, readConfig } from './config.js';
 export { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
+export { hardenHttp } from './http-hardening.js';
 export { openApiDocument, serveApiReference } from './openapi.js';
+export { PAGE_ITEMS_MAX, pageOf, pageQuery, toPage } from './paging.js';
 export { PlatformModule } from './platform.module.js';
 export { platformRefusals } from './platform.refusals.js';
 export { ProblemFilter, problemOf, STATUS } from './problem.filter.js';
