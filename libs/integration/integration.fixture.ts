@@ -61,4 +61,5 @@ export const facts = {
   },
   suspended: { type: 'ConnectionSuspended', data: { cameraId: CAMERA, reason: '检修' } },
   closed: { type: 'ConnectionClosed', data: { cameraId: CAMERA, reason: '拆除' } },
+  withdrawn: { type: 'ConnectionWithdrawn', data: { cameraId: CAMERA, reason: '拆除' } },
 } as const satisfies Record<string, ConnectionEvent>;

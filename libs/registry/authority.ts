@@ -1,6 +1,12 @@
-import type { Principal } from '#libs/kernel';
+import type { Principal, Role } from '#libs/kernel';
 import { covers } from '#libs/regulation';
 import { registryRefusals } from './registry.refusals.js';
+
+/** Roles that register and file; whether this very thing is theirs is decided by {@link requireParty}. */
+export const ACTING_ROLES: readonly Role[] = ['managing-unit-clerk', 'psb-filing-officer'];
+
+/** Roles that see the register; what of it is said by `visibleTo`. */
+export const READING_ROLES: readonly Role[] = [...ACTING_ROLES, 'psb-responsible-person', 'auditor'];
 
 /** Where a thing belongs: the unit that runs it and the division that it stands in. */
 export interface Belonging {

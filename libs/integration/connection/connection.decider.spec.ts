@@ -21,7 +21,7 @@ import { type ConnectionCommand, type ConnectionState, connectionDecider } from 
 import { type ConnectionEvent, connectionData, connectionEvents } from './connection.events.js';
 
 const connections = spec(connectionDecider);
-const { requested, tested, failed, approved, opened, suspended, closed } = facts;
+const { requested, tested, failed, approved, opened, suspended, closed, withdrawn } = facts;
 const officer = bureau(NANMING);
 
 const request = { type: 'RequestConnection', by: clerk, at: AT, connection, camera } as const;
@@ -39,19 +39,20 @@ describe('an interface connection', () => {
     connections.given(requested, tested, approved).when(open).then(opened);
     connections.given(requested, tested, approved, opened).when(suspend).then(suspended);
     connections.given(requested, tested, approved, opened, suspended).when(open).then(opened);
-    connections.given(requested, tested, approved, opened, suspended).when(close).then(closed);
+    connections.given(requested, tested, approved, opened).when(close).then(closed);
   });
 
-  test('may be closed at any stage, once', () => {
+  test('may be closed at any stage, once; what is not open is withdrawn, so that no other one seems closed', () => {
     const way = [requested, tested, approved, opened, suspended];
     for (let n = 1; n <= way.length; n += 1) {
       connections
         .given(...way.slice(0, n))
         .when(close)
-        .then(closed);
+        .then(n === 4 ? closed : withdrawn);
     }
     for (const command of [test_, approve, open, suspend, close]) {
-      connections.given(requested, closed).when(command).refuses('integration.wrong-stage');
+      connections.given(requested, withdrawn).when(command).refuses('integration.wrong-stage');
+      connections.given(requested, tested, approved, opened, closed).when(command).refuses('integration.wrong-stage');
     }
   });
 

@@ -108,8 +108,11 @@ function decide(command: ConnectionCommand, state: ConnectionState): readonly Co
       return [{ type: 'ConnectionOpened', data: { cameraId, ...state.source } }];
     case 'SuspendConnection':
       return [{ type: 'ConnectionSuspended', data: { cameraId, reason: command.reason } }];
-    case 'CloseConnection':
-      return [{ type: 'ConnectionClosed', data: { cameraId, reason: command.reason } }];
+    case 'CloseConnection': {
+      // Who follows a camera by its ConnectionClosed must not be misled when another connection to it is open.
+      const type = state.status === 'open' ? 'ConnectionClosed' : 'ConnectionWithdrawn';
+      return [{ type, data: { cameraId, reason: command.reason } }];
+    }
   }
 }
 
@@ -160,6 +163,7 @@ function evolve(state: ConnectionState, event: ConnectionEvent): ConnectionState
     case 'ConnectionSuspended':
       return { ...state, status: 'suspended' };
     case 'ConnectionClosed':
+    case 'ConnectionWithdrawn':
       return { ...state, status: 'closed' };
   }
 }

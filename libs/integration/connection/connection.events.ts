@@ -94,7 +94,14 @@ export const connectionEvents = defineEvents('integration', 'connection', {
   ConnectionClosed: {
     data: z.strictObject({ cameraId: id, reason }),
     version: 1,
-    meaning: ['The connection has been closed for good', '接口连接已关闭'],
+    meaning: ['The open connection has been closed for good', '已开通的接口连接已关闭'],
+    since: '0.1',
+    rules: ['gz117:7'],
+  },
+  ConnectionWithdrawn: {
+    data: z.strictObject({ cameraId: id, reason }),
+    version: 1,
+    meaning: ['A connection that was not open has been given up for good', '未开通或已暂停的接口连接已撤销'],
     since: '0.1',
     rules: ['gz117:7'],
   },
