@@ -1,14 +1,12 @@
+export { mediaRefusals } from './media.refusals.js';
 export {
   AccessPort,
+  type ExportAsk,
   type ExportAuthorisation,
-  type ExportRequest,
   MediaPort,
-  type PlaybackEnd,
   type ProbeResult,
-  STOP_REASONS,
-  type StopReason,
-  type TicketHolder,
-  type TicketKey,
+  type Source,
+  type SourceProtocol,
   type TimeRange,
-  type VideoSource,
 } from './ports.js';
+export { signTicket, TICKET_AUDIENCE, TICKET_ISSUER, TICKET_SECONDS_MAX, type TicketClaims } from './ticket.js';

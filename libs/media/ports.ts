@@ -1,112 +1,89 @@
-import type { RequestContext } from '#libs/kernel';
+import type { JsonWebKey } from 'node:crypto';
+import type { RequestContext, RuleId } from '#libs/kernel';
+import type { TicketClaims } from './ticket.js';
 
-/** Whom a ticket was made out to. */
-export interface TicketHolder {
-  readonly kind: 'person' | 'client';
-  readonly id: string;
+/** How a stream is fetched. */
+export type SourceProtocol = 'rtsp' | 'rtmp' | 'http' | 'file';
+
+/** Where a stream is to be had; credentials stand apart, in the secret store. */
+export interface Source {
+  readonly protocol: SourceProtocol;
+  /** URL without credentials; for `file` the plain name of a file in the configured folder. */
+  readonly address: string;
+  /** Reference into the secret store: `{ username, password }`. */
+  readonly credentialRef?: string | undefined;
 }
 
-/** A span of recorded time: from (inclusive) to (exclusive), milliseconds since the Unix epoch. */
+/** What a probe has found; `failure` is a short code such as `unreachable` or `media.address-not-allowed`. */
+export type ProbeResult =
+  | {
+      readonly passed: true;
+      /** ffmpeg's name of the codec: `h264`, `hevc`. */
+      readonly codec: string;
+      readonly width: number;
+      readonly height: number;
+      readonly frameRate: number;
+    }
+  | { readonly passed: false; readonly failure: string };
+
+/** What the media gateway does for other services. */
+export abstract class MediaPort {
+  /** Connects to a source and looks at its first frames; answers within 10 s, also when the source hangs. */
+  abstract probe(source: Source): Promise<ProbeResult>;
+}
+
+/** Part of a recording, ISO 8601 UTC; `to` is excluded. */
 export interface TimeRange {
-  readonly from: number;
-  readonly to: number;
+  readonly from: string;
+  readonly to: string;
 }
 
-/** Why the gateway ended a playback. */
-export const STOP_REASONS = ['revoked', 'expired', 'idle', 'decision-unavailable', 'shutdown'] as const;
-export type StopReason = (typeof STOP_REASONS)[number];
-
-/** How a playback ended and what left the gateway by then. */
-export interface PlaybackEnd {
-  readonly reason: StopReason;
-  /** Moment of the end by the gateway's clock, ISO 8601 UTC; earlier than the report when the store was away. */
-  readonly at: string;
-  /** Footage that was served, merged and in order; empty when nothing was. */
-  readonly ranges: readonly TimeRange[];
-}
-
-/** A key that signs tickets, as a public JWK (RFC 8037). */
-export interface TicketKey {
-  readonly kid: string;
-  readonly publicJwk: { readonly kty: 'OKP'; readonly crv: 'Ed25519'; readonly x: string };
-}
-
-/** What the gateway asks before it cuts a clip. */
-export interface ExportRequest {
-  readonly exportId: string;
-  readonly sessionId: string;
-  readonly cameraId: string;
-  readonly window: TimeRange;
-  /** To whom or where the clip goes; part of the record. */
-  readonly destination: string;
-}
-
-/** What the clip rests on; goes into the signed manifest. */
-export interface ExportAuthorisation {
+/** A wish to export recordings of one camera. */
+export interface ExportAsk extends TimeRange {
+  /** Id of the clip to be, also of the decision about it. */
+  readonly clipId: string;
   readonly grantId: string;
-  readonly sessionId: string;
+  readonly sessionId?: string | undefined;
+  readonly cameraId: string;
+}
+
+/** What a lawful export rests on; stands in the clip's manifest. Ids only, no personal data. */
+export interface ExportAuthorisation {
   readonly requestId: string;
-  readonly caseNumber?: string;
+  readonly organisationId: string;
+  /** Rule that the grant rests on. */
+  readonly basis: RuleId;
   readonly purpose: string;
-  /** GB/T 28181 id of the camera, when it has one. */
-  readonly gbId?: string;
+  /** Where the material goes, from the register entry (Art. 17(4)). */
+  readonly destination: string;
+  /** Twenty-digit GB/T 28181 id of the camera, where it has one. */
+  readonly gbDeviceId?: string | undefined;
 }
 
 /**
- * The decision service as the media gateway sees it.
+ * What the media gateway asks of the access service.
  *
- * Implementers MUST NOT resolve before what the answer rests on is durable in the event store; an unreachable store is
- * a rejection, never a yes. Callers MUST take every rejection as a no.
+ * Implementers MUST have stored the decision durably before `start` or `authoriseExport` resolves, MUST make `recheck`
+ * a real round trip to the deciding facts and the event store, and MUST reject when the event store does not answer:
+ * no answer is never a yes. All calls MUST settle within 10 s.
  */
 export abstract class AccessPort {
-  /**
-   * Records the start of a playback before its first byte. Repeating it for a running playback changes nothing.
-   * @throws Refusal when the playback is unknown, ended, not the holder's, or not lawful any more
-   */
-  abstract start(playbackId: string, holder: TicketHolder): Promise<void>;
+  /** Records that the playback begins. Asked before the first byte. @throws Refusal when it may not begin */
+  abstract start(playbackId: string, ticket: TicketClaims): Promise<void>;
 
-  /**
-   * Which of these playbacks are lawful now, by the streams themselves: a round trip to the event store.
-   * @param playbackIds at most 500
-   */
+  /** Which of the running playbacks (at most 500) are still allowed at this moment. */
   abstract recheck(playbackIds: readonly string[]): Promise<{ readonly stillAllowed: readonly string[] }>;
 
-  /** Records the end of a playback. Repeating it changes nothing. */
-  abstract stopped(playbackId: string, end: PlaybackEnd): Promise<void>;
-
-  /** Keys that may have signed a ticket that is still alive. */
-  abstract ticketKeys(): Promise<readonly TicketKey[]>;
-
   /**
-   * Decides on an export and records the decision before it answers.
-   * @throws Refusal when the export is not lawful; the denial is recorded
+   * Records that a playback has ended and what was sent.
+   * @param reason short code, such as `idle` or `revoked`
+   * @param ranges at most 500, in order, not touching
    */
-  abstract authoriseExport(request: ExportRequest, context: RequestContext): Promise<ExportAuthorisation>;
-}
+  abstract stopped(playbackId: string, reason: string, ranges: readonly TimeRange[]): Promise<void>;
 
-/** Where a camera's video comes from. */
-export interface VideoSource {
-  readonly protocol: 'rtsp' | 'rtmp' | 'http' | 'file';
-  /** URL or path, without credentials in it. */
-  readonly address: string;
-  /** Name of the credentials in the vault. */
-  readonly credentialRef?: string;
-}
+  /** Public keys that tickets may be signed with (Ed25519, with `kid`). */
+  abstract ticketKeys(): Promise<readonly JsonWebKey[]>;
 
-/** What a source sends. */
-export interface ProbeResult {
-  readonly codec: string;
-  readonly width: number;
-  readonly height: number;
-  /** Frames a second; 0 when the source does not say. */
-  readonly frameRate: number;
-}
-
-/** The media gateway as other services see it. */
-export abstract class MediaPort {
-  /** @throws Refusal when the hub must not pull from this address (protocol, network, folder); opens nothing */
-  abstract check(source: VideoSource): Promise<void>;
-
-  /** Opens the source for some seconds and says what it sends. @throws Refusal naming why it cannot be used */
-  abstract probe(source: VideoSource): Promise<ProbeResult>;
+  /** Records the decision that a clip may leave. @throws Refusal when it may not */
+  abstract authoriseExport(ask: ExportAsk, context: RequestContext): Promise<ExportAuthorisation>;
 }
