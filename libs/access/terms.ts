@@ -40,7 +40,7 @@ export const BOUNDS = {
 /** What stands instead of a name, wherever a person could be meant. */
 const NO_NAMES = 'no names of persons, no document or telephone numbers: it stands in the record for ever';
 
-export const entityId = z.uuid();
+export const entityId = z.guid();
 export const instant = z.iso.datetime().describe('ISO 8601, UTC');
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'SHA-256 in lower-case hexadecimal');
 export const act = z.enum(ACTS);

@@ -13,7 +13,7 @@ import {
   requested,
   requestShare,
   shareAsk,
-} from '../access.fixtures.js';
+} from '../access.fixture.js';
 import { type AccessAsk, type ApproveRequest, accessRequestDecider } from './access-request.decider.js';
 
 const given = spec(accessRequestDecider).given;

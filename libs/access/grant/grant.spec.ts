@@ -1,6 +1,6 @@
 import { fold } from '#libs/kernel';
 import { spec } from '../../../test/given-when-then.js';
-import { AT, at, grant, issued, people } from '../access.fixtures.js';
+import { AT, at, grant, issued, people } from '../access.fixture.js';
 import { grantDecider, grantInForce, type RevokeGrant } from './grant.decider.js';
 import type { GrantEvent } from './grant.events.js';
 

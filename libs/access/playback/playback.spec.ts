@@ -12,7 +12,7 @@ import {
   prepared,
   shareIssued,
   started,
-} from '../access.fixtures.js';
+} from '../access.fixture.js';
 import { grantDecider } from '../grant/grant.decider.js';
 import type { GrantEvent } from '../grant/grant.events.js';
 import { retrievalSessionDecider } from '../retrieval-session/retrieval-session.decider.js';
@@ -263,7 +263,7 @@ describe('start and stop', () => {
   });
 
   test('the stop says what was sent, once', () => {
-    const stopped = {
+    const stopped: PlaybackEvent = {
       type: 'PlaybackStopped',
       data: { ...subject, reason: 'left', ranges: [...stop.ranges] },
     } as const;

@@ -19,7 +19,7 @@ import {
   signed,
   signedIn,
   started,
-} from '../access.fixtures.js';
+} from '../access.fixture.js';
 import { grantDecider } from '../grant/grant.decider.js';
 import { type RetrievalSessionCommand, retrievalSessionDecider } from './retrieval-session.decider.js';
 import type { RetrievalSessionEvent } from './retrieval-session.events.js';
