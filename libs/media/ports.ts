@@ -28,6 +28,12 @@ export type ProbeResult =
 
 /** What the media gateway does for other services. */
 export abstract class MediaPort {
+  /**
+   * Whether the gateway may fetch from a source at all; connects to nothing.
+   * @throws Refusal `media.address-malformed`, `media.address-not-allowed`, `media.address-unknown`
+   */
+  abstract check(source: Source): Promise<void>;
+
   /** Connects to a source and looks at its first frames; answers within 10 s, also when the source hangs. */
   abstract probe(source: Source): Promise<ProbeResult>;
 }

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { And, type FindOptionsWhere, In, Like, MoreThan } from 'typeorm';
+import { type FindOptionsWhere, In, MoreThan } from 'typeorm';
 import { ReadModel, type ReadModelDefinition } from '#libs/event-store';
-import { readModelToken, toPage } from '#libs/platform';
+import { readModelToken, toPage, type Visible, whereVisible } from '#libs/platform';
 import { CameraRow } from './camera/camera.entity.js';
 import { cameraProjection, integratedProjection } from './camera/camera.view.js';
 import { OrganisationRow, organisationProjection } from './organisation.view.js';
@@ -11,7 +11,6 @@ import { SiteRow } from './site/site.entity.js';
 import { siteProjection } from './site/site.view.js';
 import { VideoSystemRow } from './video-system/video-system.entity.js';
 import { videoSystemProjection } from './video-system/video-system.view.js';
-import type { Visible } from './visibility.js';
 
 export const registryReadModel: ReadModelDefinition = {
   schema: 'registry',
@@ -53,7 +52,7 @@ export class Register {
     const where = visible.map((condition) => ({
       ...more,
       ...filter,
-      ...conditionOf(condition, division),
+      ...whereVisible(condition, division),
       ...(cursor === undefined ? {} : { id: MoreThan(cursor) }),
     }));
     return toPage(await this.#rows(type, where, limit + 1), limit);
@@ -61,7 +60,7 @@ export class Register {
 
   /** One thing; undefined when there is none that may be seen. */
   async find<Row extends Registered>(type: RowType<Row>, visible: Visible, id: string): Promise<Row | undefined> {
-    const where = visible.map((condition) => ({ ...conditionOf(condition), id }));
+    const where = visible.map((condition) => ({ ...whereVisible(condition), id }));
     return (await this.#rows(type, where, 1))[0];
   }
 
@@ -91,12 +90,4 @@ export class Register {
       throw registryRefusals['registry.no-such-organisation'](`no organisation has the id ${missing}`, { id: missing });
     }
   }
-}
-
-/** Condition of what may be seen, narrowed to a division where one is asked for. */
-function conditionOf(visible: Visible[number], wanted?: string): FindOptionsWhere<Registered> {
-  const within = (code: string) => Like(`${code}%`);
-  if ('managingUnitId' in visible) return wanted === undefined ? visible : { ...visible, division: within(wanted) };
-  const { division } = visible;
-  return { division: wanted === undefined ? within(division) : And(within(division), within(wanted)) };
 }

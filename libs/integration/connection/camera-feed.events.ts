@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import type { EventStore } from '#libs/event-store';
-import { defineEvents, type EventOf, streamName } from '#libs/kernel';
+import { defineEvents, type EventOf } from '#libs/kernel';
 import { id } from './connection.events.js';
 
 /** Which connection feeds a camera: one stream a camera, so that the store lets only one connection be open. */
@@ -21,20 +20,4 @@ export const cameraFeedEvents = defineEvents('integration', 'cameraFeed', {
   },
 });
 
-type CameraFeedEvent = EventOf<typeof cameraFeedEvents>;
-
-/** Who feeds a camera, as of a revision of the stream. */
-export interface CameraFeed {
-  readonly holder: string | undefined;
-  readonly expected: bigint | 'no-stream';
-}
-
-/** Reads the present feed of a camera; the last event says it all. */
-export async function readCameraFeed(store: EventStore, cameraId: string): Promise<CameraFeed> {
-  const stream = streamName(cameraFeedEvents.category, cameraId);
-  for await (const event of store.readStream(stream, { direction: 'backwards', limit: 1 })) {
-    const { type, data } = event as unknown as CameraFeedEvent;
-    return { holder: type === 'CameraFeedTaken' ? data.connectionId : undefined, expected: event.revision };
-  }
-  return { holder: undefined, expected: 'no-stream' };
-}
+export type CameraFeedEvent = EventOf<typeof cameraFeedEvents>;

@@ -8,8 +8,8 @@ export const STAGES = ['requested', 'security-tested', 'approved', 'open', 'susp
 
 export type Stage = (typeof STAGES)[number];
 
-/** Where the stream is to be had. */
-export interface Source {
+/** Where the stream is to be had; credentials by reference. */
+interface Source {
   readonly protocol: z.output<typeof connectionData>['protocol'];
   readonly address: string;
   readonly credentialRef?: string | undefined;
@@ -130,6 +130,9 @@ function request(
 
 const SCHEMES = { rtsp: ['rtsp:', 'rtsps:'], rtmp: ['rtmp:', 'rtmps:'], http: ['http:', 'https:'] } as const;
 
+/** Credentials as cameras take them in a path or query: `?user=…&password=…`, `/user=…_password=…`. */
+const CREDENTIAL = /[?&;/_](user(name)?|usr|pass(word|wd)?|pwd|token|secret)=/i;
+
 /** What the domain itself asks of an address; whether the hub may go there is for the media gateway to say. */
 function requireAddress({ protocol, address }: z.output<typeof connectionData>): void {
   if (protocol === 'file') return;
@@ -138,7 +141,7 @@ function requireAddress({ protocol, address }: z.output<typeof connectionData>):
   if (url === null || !schemes.includes(url.protocol) || url.hostname === '') {
     throw integrationRefusals['integration.address-malformed'](`${schemes.join(' or ')} and a host are needed`);
   }
-  if (url.username !== '' || url.password !== '') {
+  if (url.username !== '' || url.password !== '' || CREDENTIAL.test(`${url.pathname}${url.search}`)) {
     throw integrationRefusals['integration.credentials-in-address']('leave out user and password');
   }
 }

@@ -2,13 +2,12 @@ import { Body, Controller, Get, Inject, Param, Post, Query } from '@nestjs/commo
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import type { RequestContext } from '#libs/kernel';
-import { Allow, Commands, Context, pageOf, pageQuery, Reads, written } from '#libs/platform';
+import { Allow, Commands, Context, pageOf, pageQuery, Reads, visibleTo, written } from '#libs/platform';
 import { ACTING_ROLES, READING_ROLES } from '../authority.js';
 import { Register } from '../register.js';
 import { registryRefusals } from '../registry.refusals.js';
 import { division, funding, id, name, text } from '../schemas.js';
 import { VideoSystemRow } from '../video-system/video-system.entity.js';
-import { visibleTo } from '../visibility.js';
 import { cameraStream } from './camera.decider.js';
 import { CameraRow } from './camera.entity.js';
 import { cameraData, position } from './camera.events.js';

@@ -2,12 +2,11 @@ import { Body, Controller, Get, Inject, Param, Post, Query } from '@nestjs/commo
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import type { RequestContext } from '#libs/kernel';
-import { Allow, Commands, Context, pageOf, pageQuery, Reads, written } from '#libs/platform';
+import { Allow, Commands, Context, pageOf, pageQuery, Reads, visibleTo, written } from '#libs/platform';
 import { ACTING_ROLES, READING_ROLES } from '../authority.js';
 import { Register } from '../register.js';
 import { registryRefusals } from '../registry.refusals.js';
 import { division, id } from '../schemas.js';
-import { visibleTo } from '../visibility.js';
 import { siteStream } from './site.decider.js';
 import { SiteRow } from './site.entity.js';
 import { siteData } from './site.events.js';

@@ -2,13 +2,12 @@ import { Body, Controller, Get, Inject, Param, Post, Query } from '@nestjs/commo
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import type { RequestContext } from '#libs/kernel';
-import { Allow, Commands, Context, pageOf, pageQuery, Reads, written } from '#libs/platform';
+import { Allow, Commands, Context, pageOf, pageQuery, Reads, visibleTo, written } from '#libs/platform';
 import { ACTING_ROLES, READING_ROLES } from '../authority.js';
 import { Register } from '../register.js';
 import { registryRefusals } from '../registry.refusals.js';
 import { day, division, id, text } from '../schemas.js';
 import { SiteRow } from '../site/site.entity.js';
-import { visibleTo } from '../visibility.js';
 import { STAGES, type VideoSystemCommand, videoSystemStream } from './video-system.decider.js';
 import { VideoSystemRow } from './video-system.entity.js';
 import {
