@@ -1,0 +1,145 @@
+import { createHmac } from 'node:crypto';
+import { type Adapter, type AdapterPayload, type Configuration, type JWK, Provider } from 'oidc-provider';
+import type pg from 'pg';
+import type { SigningKey } from '#libs/vault';
+import type { IdentityPort } from '../identity.port.js';
+import { PostgresAdapter } from './postgres-adapter.js';
+
+/** Resource that access tokens are for (RFC 8707). */
+export const AUDIENCE = 'urn:mingjing:hub';
+/** The one scope: what a token may do follows from the roles of its holder, not from the token. */
+export const SCOPE = 'hub';
+/** Public client for people on their own machine: authorization code + PKCE, loopback redirect (RFC 8252 §7.3). */
+export const NATIVE_CLIENT = 'mingjing-cli';
+
+const MINUTE_S = 60;
+const TTL = {
+  AccessToken: 10 * MINUTE_S,
+  ClientCredentials: 10 * MINUTE_S,
+  AuthorizationCode: MINUTE_S,
+  IdToken: 10 * MINUTE_S,
+  Interaction: 10 * MINUTE_S,
+  RefreshToken: 8 * 60 * MINUTE_S,
+  Session: 8 * 60 * MINUTE_S,
+  Grant: 8 * 60 * MINUTE_S,
+};
+
+export interface OpenIdOptions {
+  /** Public address of the provider, such as `http://127.0.0.1:8080/oidc`. */
+  readonly issuer: string;
+  readonly pool: pg.Pool;
+  readonly identity: IdentityPort;
+  readonly signingKey: SigningKey;
+  /** 32 bytes; signs the provider's cookies. */
+  readonly cookieSecret: Uint8Array;
+}
+
+/** The embedded OpenID provider: code + PKCE for people, private_key_jwt for API clients, nothing else. */
+export function openIdProvider({ issuer, pool, identity, signingKey, cookieSecret }: OpenIdOptions): Provider {
+  const jwk = signingKey.privateKey.export({ format: 'jwk' }) as unknown as JWK;
+  const secure = issuer.startsWith('https:');
+  const configuration: Configuration = {
+    adapter: (model: string) => (model === 'Client' ? clientAdapter(identity) : new PostgresAdapter(pool, model)),
+    clients: [
+      {
+        client_id: NATIVE_CLIENT,
+        application_type: 'native',
+        token_endpoint_auth_method: 'none',
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+        redirect_uris: ['http://127.0.0.1/callback'],
+        id_token_signed_response_alg: 'EdDSA',
+      },
+    ],
+    jwks: { keys: [{ ...jwk, alg: 'EdDSA', use: 'sig', kid: signingKey.kid }] },
+    cookies: {
+      keys: [createHmac('sha256', cookieSecret).update('openid cookies v1').digest('base64url')],
+      long: { signed: true, httpOnly: true, sameSite: 'lax', secure, path: '/oidc' },
+      short: { signed: true, httpOnly: true, sameSite: 'lax', secure, path: '/oidc' },
+    },
+    scopes: ['openid', 'offline_access', SCOPE],
+    responseTypes: ['code'],
+    clientAuthMethods: ['none', 'private_key_jwt'],
+    enabledJWA: {
+      clientAuthSigningAlgValues: ['ES256', 'EdDSA', 'PS256'],
+      idTokenSigningAlgValues: ['EdDSA'],
+    },
+    clientDefaults: { id_token_signed_response_alg: 'EdDSA' },
+    pkce: { required: () => true },
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      revocation: { enabled: true },
+      rpInitiatedLogout: { enabled: false },
+      userinfo: { enabled: false },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: () => AUDIENCE,
+        useGrantedResource: () => true,
+        getResourceServerInfo: () => ({
+          scope: SCOPE,
+          audience: AUDIENCE,
+          accessTokenTTL: TTL.AccessToken,
+          accessTokenFormat: 'jwt',
+          jwt: { sign: { alg: 'EdDSA', kid: signingKey.kid } },
+        }),
+      },
+    },
+    findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    // The hub's own client asks for nothing that the person could refuse: no consent page, the grant is made here.
+    loadExistingGrant: async (ctx) => {
+      const { session, client, provider } = ctx.oidc;
+      if (session?.accountId === undefined || client === undefined) return undefined;
+      const grant = new provider.Grant({ accountId: session.accountId, clientId: client.clientId });
+      grant.addOIDCScope('openid offline_access');
+      grant.addResourceScope(AUDIENCE, SCOPE);
+      await grant.save();
+      return grant;
+    },
+    extraTokenClaims: (ctx, token) => {
+      const { AuthorizationCode, RefreshToken } = ctx.oidc.entities as Record<
+        string,
+        { authTime?: number } | undefined
+      >;
+      const authTime = AuthorizationCode?.authTime ?? RefreshToken?.authTime;
+      return token.kind === 'AccessToken' && authTime !== undefined ? { auth_time: authTime } : {};
+    },
+    interactions: { url: (_ctx, interaction) => `/oidc/interaction/${interaction.uid}` },
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: true,
+    renderError: (ctx, { error, error_description: description }) => {
+      ctx.type = 'text/plain; charset=utf-8';
+      ctx.body = `${error}: ${description ?? ''}`;
+    },
+    ttl: TTL,
+  };
+  const provider = new Provider(issuer, configuration);
+  provider.proxy = secure;
+  return provider;
+}
+
+/** API clients as the events know them at this moment: a deactivated one is gone at once. */
+function clientAdapter(identity: IdentityPort): Adapter {
+  const nothing = async () => undefined;
+  return {
+    find: async (id: string): Promise<AdapterPayload | undefined> => {
+      const client = await identity.clientKeys(id);
+      if (client === undefined) return undefined;
+      return {
+        client_id: id,
+        token_endpoint_auth_method: 'private_key_jwt',
+        grant_types: ['client_credentials'],
+        response_types: [],
+        redirect_uris: [],
+        scope: SCOPE,
+        jwks: client.jwks,
+      } as AdapterPayload;
+    },
+    upsert: nothing,
+    findByUid: nothing,
+    findByUserCode: nothing,
+    consume: nothing,
+    destroy: nothing,
+    revokeByGrantId: nothing,
+  };
+}
