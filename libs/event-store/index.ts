@@ -1,5 +1,7 @@
+export { withCatalogue } from './catalogue-event-store.js';
 export { type Alongside, type CommandOutcome, commandRefusals, newEvent, runCommand } from './command-runner.js';
 export { MemoryEventStore } from './memory.js';
+export { MemorySubscriptions } from './memory-subscriptions.js';
 export {
   type Appended,
   BATCH_EVENTS_MAX,
@@ -21,6 +23,7 @@ export {
 } from './port.js';
 export { migrateEventStore } from './postgres/migrations.js';
 export { PostgresEventStore, type PostgresEventStoreOptions } from './postgres/postgres-event-store.js';
+export { PostgresSubscriptions, type PostgresSubscriptionsOptions } from './postgres/postgres-subscriptions.js';
 export type { Projection } from './projection.js';
 export { ReadModel, type ReadModelDefinition, type ReadModelOptions } from './read-model.js';
 export { type ParkedEvent, type RunningSubscription, type Subscription, Subscriptions } from './subscription.js';

@@ -30,15 +30,18 @@ export function connectionConfig(url: string): pg.PoolConfig {
 /** Leaves every value as the text that PostgreSQL sent. */
 export const AS_TEXT = { getTypeParser: () => (text: string) => text };
 
-/** Whether an error says that the server is away or full for now, and not that the statement is wrong. */
-export function isPassing(error: unknown): boolean {
-  const code = (error as { code?: unknown }).code;
-  if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code)) return error instanceof Error && !isBug(error);
-  return code.startsWith('08') || code.startsWith('53') || code.startsWith('57');
-}
+const AWAY_SQLSTATE = /^(08|53|57)[0-9A-Z]{3}$/;
+const AWAY_SYSTEM = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/;
+/** How pg words a lost or missing connection; such errors carry no code. */
+const AWAY_MESSAGE = /connection|timeout|not queryable/i;
 
-function isBug(error: Error): boolean {
-  return error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
+/** Whether an error says that the server is away or full for now, and not that the statement is wrong. */
+export function isPassing(thrown: unknown): boolean {
+  const error = (thrown as { driverError?: unknown } | undefined)?.driverError ?? thrown; // as TypeORM wraps it
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { code?: unknown };
+  if (typeof code === 'string') return AWAY_SQLSTATE.test(code) || AWAY_SYSTEM.test(code);
+  return error.constructor === Error && AWAY_MESSAGE.test(error.message);
 }
 
 /** Repeats an action while the server is away, ever slower, until it succeeds or the signal aborts (then it throws). */

@@ -182,10 +182,17 @@ CREATE TABLE event_store.parked (
 );
 `;
 
+/** For the read models: search by parts of Chinese and Latin names, periods that must not overlap. */
+const EXTENSIONS = `
+CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public;
+`;
+
 /** In order; each runs once, in one transaction with its entry in the list. Never edited, only added to. */
 const MIGRATIONS: readonly (readonly [name: string, sql: string])[] = [
   ['0001 events', `${EVENT_TABLE}${APPEND_FUNCTION}`],
   ['0002 subscriptions', SUBSCRIPTION_TABLES],
+  ['0003 extensions', EXTENSIONS],
 ];
 
 /** What the service's role may do: read and append events, keep positions, make schemas of its own. No more. */
