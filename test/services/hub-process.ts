@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const READY_MS_MAX = 60_000;
+
+/** A hub as a user starts it: the built program in a process of its own. */
+export interface HubProcess {
+  readonly url: string;
+  /** One-time administrator credential, while nobody has used it. */
+  readonly administratorCode: string | undefined;
+  readonly child: ChildProcess;
+  /** Exit status, once it has ended. */
+  readonly ended: Promise<number | null>;
+  /** Ctrl-C. */
+  stop(): Promise<number | null>;
+}
+
+/** The built program; run `npm run build` first. */
+export const HUB_PROGRAM = join(process.cwd(), 'dist', 'apps', 'hub', 'main.js');
+
+/**
+ * Starts a hub and waits until it says that it is ready.
+ * @param onLine takes what it prints
+ * @throws Error with what it wrote to standard error when it ends before
+ */
+export function startHubProcess(
+  settings: Readonly<Record<string, string>>,
+  onLine: (line: string) => void = () => undefined,
+): Promise<HubProcess> {
+  const child = spawn(process.execPath, [HUB_PROGRAM], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NODE_OPTIONS: '', MINGJING_LOG_LEVEL: 'warn', ...settings },
+  });
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const stop = () => {
+    child.kill('SIGINT');
+    return ended;
+  };
+  let complaint = '';
+  createInterface({ input: child.stderr! }).on('line', (line) => {
+    complaint += `${line}\n`;
+    onLine(line);
+  });
+  return new Promise((resolve, reject) => {
+    let url: string | undefined;
+    let administratorCode: string | undefined;
+    const timer = setTimeout(() => reject(new Error(`the hub did not become ready: ${complaint}`)), READY_MS_MAX);
+    void ended.then(() => {
+      clearTimeout(timer);
+      reject(new Error(complaint));
+    });
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      onLine(line);
+      url ??= /is ready .*: (http:\S+)/.exec(line)?.[1];
+      administratorCode ??= /One-time administrator credential[^:]*: (\S+)/.exec(line)?.[1];
+      if (url !== undefined && line.includes('Ctrl-C stops it')) {
+        clearTimeout(timer);
+        resolve({ url, administratorCode, child, ended, stop });
+      }
+    });
+  });
+}
+
+/** A TCP port that is free at this moment. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
