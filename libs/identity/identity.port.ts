@@ -1,4 +1,5 @@
 import type { Principal } from '#libs/kernel';
+import type { PublicJwks } from './api-client/api-client.events.js';
 
 /** Who a verified token speaks of. */
 export interface Subject {
@@ -12,7 +13,7 @@ export interface Subject {
 export interface ClientKeys {
   readonly organisationId: string;
   /** JWK set (RFC 7517 §5) of public keys only. */
-  readonly jwks: { readonly keys: readonly Readonly<Record<string, string>>[] };
+  readonly jwks: PublicJwks;
 }
 
 /**
