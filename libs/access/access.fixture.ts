@@ -194,7 +194,7 @@ export const entry = {
 
 export const sessionOpened: RetrievalSessionEvent = {
   type: 'RetrievalSessionOpened',
-  data: { grantId: ids.grant, organisationId: ids.transport, openedBy: ids.li },
+  data: { grantId: ids.grant, organisationId: ids.transport, divisions: ['520103'], openedBy: ids.li },
 };
 export const checkedIn = (personId: string, n: number, minutes: number, change: Partial<CheckIn> = {}) =>
   ({

@@ -1,7 +1,13 @@
-import type { Principal } from '#libs/kernel';
+import type { Principal, Role } from '#libs/kernel';
 import { covers } from '#libs/regulation';
 import { accessRefusals } from './access.refusals.js';
 import type { CameraFact, OrganisationFact } from './terms.js';
+
+/** Roles that ask for access and hold sessions; whether the basis is open to their organisation is decided later. */
+export const ASKING_ROLES: readonly Role[] = ['department-officer', 'psb-filing-officer', 'psb-responsible-person'];
+
+/** Roles that see requests, grants and sessions; which ones is said by `Dossiers`. */
+export const READING_ROLES: readonly Role[] = [...ASKING_ROLES, 'auditor'];
 
 /**
  * The responsible person (负责人) of a public security organ of county level or above, Art. 15.1.

@@ -1,3 +1,4 @@
+export { AccessModule } from './access.module.js';
 export { accessRefusals } from './access.refusals.js';
 export { accessRequestEvents } from './access-request/access-request.events.js';
 export { grantEvents } from './grant/grant.events.js';

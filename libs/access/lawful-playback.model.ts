@@ -254,7 +254,7 @@ export class City {
 
   #facts(by: Principal, grant: number, session: number) {
     return {
-      asker: { kind: by.kind, id: by.id, organisationId: by.organisation.id },
+      asker: { kind: by.kind, id: by.id, organisationId: by.organisation.id, active: true },
       grant: fold(this.deciders.grant, this.#grants[grant]?.events ?? []),
       session: fold(this.deciders.session, this.#sessions[session]?.events ?? []),
       camera: camera(ids.camera),

@@ -21,6 +21,7 @@ import {
 } from '../terms.js';
 import {
   type AccessApproved,
+  type AccessDenied,
   type AccessRequestEvent,
   type AccessRequested,
   accessRequestEvents,
@@ -30,9 +31,9 @@ import {
 export type AccessAsk = Omit<AccessRequested, 'requestedBy' | 'organisationId' | 'divisions'>;
 
 /** What an approval leaves of the request; what is absent stays as it was asked. */
-export type Shortening = Partial<
-  Pick<AccessRequested, 'acts' | 'cameraIds' | 'live' | 'window' | 'validFrom' | 'validTo'>
->;
+export type Shortening = { readonly [part in keyof Scope]?: Scope[part] | undefined };
+
+type Scope = Pick<AccessApproved, 'acts' | 'cameraIds' | 'live' | 'window' | 'validFrom' | 'validTo'>;
 
 interface Given {
   readonly by: Principal;
@@ -70,7 +71,8 @@ export type AccessRequestCommand =
 
 export type AccessRequestState =
   | { readonly status: 'none' }
-  | { readonly status: 'pending' | 'withdrawn' | 'denied'; readonly request: AccessRequested }
+  | { readonly status: 'pending' | 'withdrawn'; readonly request: AccessRequested }
+  | { readonly status: 'denied'; readonly request: AccessRequested; readonly denial: AccessDenied }
   | { readonly status: 'approved'; readonly request: AccessRequested; readonly approval: AccessApproved };
 
 function decide(command: AccessRequestCommand, state: AccessRequestState): readonly AccessRequestEvent[] {
@@ -228,8 +230,6 @@ function approve(command: ApproveRequest, asked: AccessRequested): readonly Acce
   return [{ type: 'AccessApproved', data, rules: [asked.basis] }];
 }
 
-type Scope = Pick<AccessApproved, 'acts' | 'cameraIds' | 'live' | 'window' | 'validFrom' | 'validTo'>;
-
 /** @throws Refusal `access.approval-widens` naming the part that reaches beyond the request */
 function shorten(asked: AccessRequested, shortening: Shortening, at: string): Scope {
   const widens = (part: string) => accessRefusals['access.approval-widens'](part, { part });
@@ -264,7 +264,7 @@ function evolve(state: AccessRequestState, event: AccessRequestEvent): AccessReq
     case 'AccessRequestWithdrawn':
       return state.status === 'none' ? state : { status: 'withdrawn', request: state.request };
     case 'AccessDenied':
-      return state.status === 'none' ? state : { status: 'denied', request: state.request };
+      return state.status === 'none' ? state : { status: 'denied', request: state.request, denial: event.data };
     case 'AccessApproved':
       return state.status === 'none' ? state : { status: 'approved', request: state.request, approval: event.data };
   }

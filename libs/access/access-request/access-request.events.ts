@@ -70,3 +70,4 @@ export const accessRequestEvents = defineEvents('access', 'accessRequest', {
 export type AccessRequestEvent = EventOf<typeof accessRequestEvents>;
 export type AccessRequested = Extract<AccessRequestEvent, { type: 'AccessRequested' }>['data'];
 export type AccessApproved = Extract<AccessRequestEvent, { type: 'AccessApproved' }>['data'];
+export type AccessDenied = Extract<AccessRequestEvent, { type: 'AccessDenied' }>['data'];

@@ -12,6 +12,8 @@ export interface Asker {
   readonly kind: 'person' | 'client';
   readonly id: string;
   readonly organisationId: string;
+  /** Whether the records know the asker as not deactivated now. */
+  readonly active: boolean;
 }
 
 /** Everything that a decision rests on: grant and session from their own streams, the rest as the records say now. */
@@ -74,7 +76,7 @@ function opened(ask: Subject, facts: DecisionFacts, at: string): { grant: GrantI
   const grant = grantInForce(facts.grant, at);
   const { asker } = facts;
   const named = asker.kind === 'client' ? asker.id === grant.clientId : grant.personIds.includes(asker.id);
-  if (!named || asker.organisationId !== grant.organisationId) {
+  if (!named || !asker.active || asker.organisationId !== grant.organisationId) {
     throw accessRefusals['access.not-holder']('named people or client of the holder only');
   }
   if (!grant.cameraIds.includes(ask.cameraId)) {

@@ -34,7 +34,7 @@ const recorded: PlaybackAsk = {
   to: '2026-03-01T09:00:00.000Z',
 };
 const facts: DecisionFacts = {
-  asker: { kind: 'person', id: ids.li, organisationId: ids.transport },
+  asker: { kind: 'person', id: ids.li, organisationId: ids.transport, active: true },
   grant: fold(grantDecider, [issued()]),
   session: running,
   camera: cameras[0],
@@ -45,7 +45,7 @@ const play = (change: Partial<PlaybackAsk> = {}, other: Partial<DecisionFacts> =
 
 const live: PlaybackAsk = { grantId: ids.share, cameraId: ids.camera, mode: 'live' };
 const shareFacts: DecisionFacts = {
-  asker: { kind: 'client', id: ids.client, organisationId: ids.transport },
+  asker: { kind: 'client', id: ids.client, organisationId: ids.transport, active: true },
   grant: fold(grantDecider, [shareIssued()]),
   session: { status: 'none' },
   camera: cameras[0],
@@ -118,9 +118,11 @@ describe('recorded playback', () => {
     given()
       .when(play({}, { asker: officer }))
       .refuses('access.not-holder', 'gz117:18(3)');
-    given()
-      .when(play({}, { asker: { ...facts.asker, organisationId: ids.bureau } }))
-      .refuses('access.not-holder', 'gz117:18(3)');
+    for (const change of [{ organisationId: ids.bureau }, { active: false }]) {
+      given()
+        .when(play({}, { asker: { ...facts.asker, ...change } }))
+        .refuses('access.not-holder', 'gz117:18(3)');
+    }
     given()
       .when(play({ cameraId: ids.stranger }))
       .refuses('access.camera-not-granted', 'gz117:18(3)');

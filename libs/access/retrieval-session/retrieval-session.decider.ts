@@ -42,6 +42,7 @@ export type RetrievalSessionCommand =
 interface Opened extends Prepared {
   readonly grantId: string;
   readonly organisationId: string;
+  readonly divisions: readonly string[];
 }
 
 export interface StartedSession extends Opened {
@@ -61,7 +62,8 @@ function decide(command: RetrievalSessionCommand, state: RetrievalSessionState):
     case 'OpenSession': {
       if (state.status !== 'none') throw accessRefusals['access.session-state']('the id is taken');
       const grant = investigated(command);
-      const data = { grantId: command.grantId, organisationId: grant.organisationId, openedBy: by.id };
+      const { organisationId, divisions } = grant;
+      const data = { grantId: command.grantId, organisationId, divisions, openedBy: by.id };
       return [{ type: 'RetrievalSessionOpened', data }];
     }
     case 'CheckIn':
@@ -185,9 +187,9 @@ function close(
 
 function evolve(state: RetrievalSessionState, event: RetrievalSessionEvent): RetrievalSessionState {
   if (event.type === 'RetrievalSessionOpened') {
-    const { grantId, organisationId } = event.data;
+    const { grantId, organisationId, divisions } = event.data;
     const empty = { checkIns: [], documentSha256: undefined, entry: undefined, signedBy: [] };
-    return { status: 'preparing', grantId, organisationId, ...empty };
+    return { status: 'preparing', grantId, organisationId, divisions, ...empty };
   }
   if (state.status === 'none') return state;
   switch (event.type) {

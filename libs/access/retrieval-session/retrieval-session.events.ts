@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineEvents, type EventOf } from '#libs/kernel';
-import { entityId, freeText, instant, sha256 } from '../terms.js';
+import { BOUNDS, division, entityId, freeText, instant, sha256 } from '../terms.js';
 
 /** What became of the copies when the session closed. */
 export const DISPOSITIONS = ['nothing-copied', 'copies-kept', 'copies-returned', 'copies-destroyed'] as const;
@@ -16,7 +16,12 @@ export const registerEntry = z.strictObject({
 
 export const retrievalSessionEvents = defineEvents('access', 'retrievalSession', {
   RetrievalSessionOpened: {
-    data: z.strictObject({ grantId: entityId, organisationId: entityId, openedBy: entityId }),
+    data: z.strictObject({
+      grantId: entityId,
+      organisationId: entityId,
+      divisions: z.array(division).min(1).max(BOUNDS.camerasMax),
+      openedBy: entityId,
+    }),
     version: 1,
     meaning: ['An investigator opened a retrieval session under a grant', '调查取证人依授权开启调取会话'],
     since: '0.1',
