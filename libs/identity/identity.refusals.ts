@@ -82,7 +82,7 @@ export const identityRefusals = defineRefusals({
     title: ['This role does not exist in an organisation of this kind', '该类单位不设此角色'],
     rules: ['gz117:4.2', 'gz117:4.3'],
   },
-  'identity.operator-approves-nothing': {
+  'identity.role-excluded': {
     kind: 'rule',
     title: ['A hub operator holds no other role', '运维人员不得兼任其他角色'],
     rules: [],

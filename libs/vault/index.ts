@@ -2,4 +2,5 @@ export { KeyRing, type SigningKey } from './key-ring.js';
 export { personalDataEvents } from './personal-data.events.js';
 export { type Reading, SecretStore, Vault } from './port.js';
 export { PostgresVault } from './postgres-vault.js';
+export { decrypt, encrypt } from './sealing.js';
 export { vaultRefusals } from './vault.refusals.js';

@@ -24,42 +24,49 @@ export type PersonState =
   | ActivePerson
   | { readonly status: 'deactivated'; readonly organisationId: string };
 
-interface ByWhom {
-  readonly by: Registrar;
-  readonly at: string;
-  /** Whose stream it is. */
+/** Whose stream it is, and when. */
+interface OfPerson {
   readonly personId: string;
+  readonly at: string;
+}
+
+interface ByWhom extends OfPerson {
+  readonly by: Registrar;
 }
 
 /** The organisation that the person works for. */
 type Employer = Pick<PrincipalOrganisation, 'id' | 'kind' | 'division'>;
 
-export type PersonCommand = ByWhom &
-  (
-    | {
-        readonly type: 'RegisterPerson';
-        readonly organisation: Employer;
-        readonly name: string;
-        readonly phone?: string;
-      }
-    | { readonly type: 'GrantRole'; readonly role: Role; readonly organisation: Employer }
-    | { readonly type: 'RevokeRole'; readonly role: Role }
-    | ({
-        readonly type: 'FileCredential';
-        readonly credentialId: string;
-        readonly numberCommitment: string;
-        readonly organisation: Employer;
-      } & z.output<typeof credentialTerms>)
-    | {
-        readonly type: 'WithdrawCredential';
-        readonly credentialId: string;
-        readonly reason: string;
-        readonly organisation: Employer;
-      }
-    | { readonly type: 'IssueEnrolment' }
-    | { readonly type: 'EnrolSignIn' }
-    | { readonly type: 'DeactivatePerson'; readonly reason: string }
-  );
+/** The person has proved the second factor; nobody else can say so. */
+type EnrolSignIn = OfPerson & { readonly type: 'EnrolSignIn' };
+
+export type PersonCommand =
+  | EnrolSignIn
+  | (ByWhom &
+      (
+        | {
+            readonly type: 'RegisterPerson';
+            readonly organisation: Employer;
+            readonly name: string;
+            readonly phone?: string;
+          }
+        | { readonly type: 'GrantRole'; readonly role: Role; readonly organisation: Employer }
+        | { readonly type: 'RevokeRole'; readonly role: Role }
+        | ({
+            readonly type: 'FileCredential';
+            readonly credentialId: string;
+            readonly numberCommitment: string;
+            readonly organisation: Employer;
+          } & z.output<typeof credentialTerms>)
+        | {
+            readonly type: 'WithdrawCredential';
+            readonly credentialId: string;
+            readonly reason: string;
+            readonly organisation: Employer;
+          }
+        | { readonly type: 'IssueEnrolment' }
+        | { readonly type: 'DeactivatePerson'; readonly reason: string }
+      ));
 
 type CommandOf<Type extends PersonCommand['type']> = Extract<PersonCommand, { type: Type }>;
 
@@ -154,15 +161,15 @@ function register({ by, organisation, name, phone }: CommandOf<'RegisterPerson'>
 function grantRole(command: CommandOf<'GrantRole'>, { roles }: ActivePerson): PersonEvent {
   const { role, organisation } = command;
   requireAnother(command);
+  if (roles.includes(role)) throw identityRefusals['identity.role-held'](role);
+  if (roles.includes('hub-operator') || (role === 'hub-operator' && roles.length > 0)) {
+    throw identityRefusals['identity.role-excluded']('revoke the other role first', { held: roles });
+  }
   if (!KINDS_OF[role].includes(organisation.kind)) {
     throw identityRefusals['identity.role-not-for-this-kind'](`${role} in a ${organisation.kind}`, {
       role,
       kinds: KINDS_OF[role],
     });
-  }
-  if (roles.includes(role)) throw identityRefusals['identity.role-held'](role);
-  if (roles.includes('hub-operator') || (role === 'hub-operator' && roles.length > 0)) {
-    throw identityRefusals['identity.operator-approves-nothing']('revoke the other role first', { held: roles });
   }
   return { type: 'RoleGranted', data: { role } };
 }
