@@ -15,7 +15,8 @@ const contact = { id: uuid(2), organisationId: organisation.id, active: true };
 const pair = generateKeyPairSync('ed25519');
 const publicJwk = { ...pair.publicKey.export({ format: 'jwk' }), kid: 'a' };
 const jwks = publicJwks.parse({ keys: [publicJwk] });
-const register = { type: 'RegisterApiClient', organisation, name: '治超系统', jwks, contact } as const;
+const by = { by: { kind: 'system', id: 'first-start' }, at: '2026-03-01T02:00:00.000Z' } as const;
+const register = { ...by, type: 'RegisterApiClient', organisation, name: '治超系统', jwks, contact } as const;
 const registered: ApiClientEvent = {
   type: 'ApiClientRegistered',
   data: { organisationId: organisation.id, name: '治超系统', jwks, contactPersonId: contact.id },
@@ -35,7 +36,7 @@ describe('an API client', () => {
   });
 
   test('replaces its keys until it is deactivated', () => {
-    const replace = { type: 'ReplaceKeys', jwks } as const;
+    const replace = { ...by, type: 'ReplaceKeys', jwks } as const;
     spec(apiClientDecider).given(registered).when(replace).then({ type: 'ApiClientKeysReplaced', data: { jwks } });
     spec(apiClientDecider)
       .given(registered, { type: 'ApiClientDeactivated', data: { reason: '停用' } })
