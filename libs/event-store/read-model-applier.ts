@@ -60,6 +60,7 @@ export class ReadModelApplier {
     const session = new AbortController();
     const leave = () => session.abort();
     signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted) leave(); // stopped while the lease was being taken
     let failure: unknown;
     const ticking = this.#tick(session).catch((error: unknown) => {
       failure = error;

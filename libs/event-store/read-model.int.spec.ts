@@ -75,6 +75,11 @@ describe('read model', () => {
   };
   const rows = (of: ReadModel) => of.manager.find(CameraRow, { order: { id: 'ASC' } });
 
+  test('one that is stopped while it starts lets go', async () => {
+    await (await model()).stop();
+    expect(await (await model()).lag()).toBe(0n);
+  });
+
   test('a write is read once its position is reached', async () => {
     const cameras = await model();
     await cameras.reached(await see('camera-1'), 5_000);

@@ -73,6 +73,25 @@ export async function startOneService(
   const app = testing.createNestApplication<NestFastifyApplication>(new FastifyAdapter());
   await app.init();
 
+  const { saw, send } = client(app, people);
+  return {
+    app,
+    store,
+    clock,
+    get: (as, path) => send(as, 'GET', path, {}),
+    post: (as, path, body = {}, headers = {}) =>
+      send(as, 'POST', path, { payload: body, headers: { 'idempotency-key': randomUUID(), ...headers } }),
+    saw,
+    stop: async () => {
+      await app.close();
+      await postgres.close();
+      await database.drop();
+    },
+  };
+}
+
+/** Sends requests; each waits for what all before it have written. */
+function client(app: NestFastifyApplication, people: Map<string, Principal>) {
   let position = 0n;
   const saw = (seen: bigint) => {
     if (seen > position) position = seen;
@@ -96,19 +115,5 @@ export async function startOneService(
     if (typeof written === 'string') saw(BigInt(written));
     return { status: answer.statusCode, body: answer.json(), headers: answer.headers };
   };
-
-  return {
-    app,
-    store,
-    clock,
-    get: (as, path) => send(as, 'GET', path, {}),
-    post: (as, path, body = {}, headers = {}) =>
-      send(as, 'POST', path, { payload: body, headers: { 'idempotency-key': randomUUID(), ...headers } }),
-    saw,
-    stop: async () => {
-      await app.close();
-      await postgres.close();
-      await database.drop();
-    },
-  };
+  return { saw, send };
 }
