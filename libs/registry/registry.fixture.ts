@@ -7,9 +7,9 @@ import type { VideoSystemEvent } from './video-system/video-system.events.js';
 export const AT = '2026-03-01T02:00:00.000Z';
 export const NANMING = '520102';
 export const UNIT = '11111111-1111-4111-8111-111111111111';
-export const SITE = '33333333-3333-4333-8333-333333333333';
-export const SYSTEM = '44444444-4444-4444-8444-444444444444';
-export const HASH = 'ab'.repeat(32);
+const SITE = '33333333-3333-4333-8333-333333333333';
+const SYSTEM = '44444444-4444-4444-8444-444444444444';
+const HASH = 'ab'.repeat(32);
 
 function person(
   kind: Principal['organisation']['kind'],

@@ -4,9 +4,9 @@ import { findDivision } from '#libs/regulation';
 
 export const id = z.guid();
 export const reason = z.string().trim().min(1).max(1_000);
-export const protocol = z.enum(['rtsp', 'rtmp', 'http', 'file']);
+const protocol = z.enum(['rtsp', 'rtmp', 'http', 'file']);
 
-export const securityProfile = z.strictObject({
+const securityProfile = z.strictObject({
   transportEncryption: z.enum(['none', 'tls', 'srtp', 'vpn']),
   mutualAuthentication: z.boolean(),
   networkZone: z

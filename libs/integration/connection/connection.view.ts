@@ -1,21 +1,21 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type FindOptionsWhere, In, MoreThan } from 'typeorm';
+import { z } from 'zod';
 import { type Projection, ReadModel, type ReadModelDefinition, type RecordedEvent } from '#libs/event-store';
 import { entityOf } from '#libs/kernel';
 import { readModelToken, toPage, type Visible, whereVisible } from '#libs/platform';
-import { type CameraEvent, cameraEvents } from '#libs/registry';
 import { Integration1772323200000 } from '../integration.migration.js';
 import { ConnectionRow, KnownCameraRow } from './connection.entity.js';
-import { type ConnectionEvent, connectionEvents } from './connection.events.js';
+import { type ConnectionEvent, connectionEvents, id } from './connection.events.js';
+
+/** What integration needs of the registry's CameraRegistered. */
+const cameraRegistered = z.object({ division: z.string(), managingUnitId: id });
 
 const knownCameraProjection: Projection = {
   name: 'known-camera',
-  filter: { categories: [cameraEvents.category], types: ['CameraRegistered'] },
-  async apply(event, tx) {
-    const { type, data, stream } = event as RecordedEvent & CameraEvent;
-    if (type !== 'CameraRegistered') return;
-    const { division, managingUnitId } = data;
-    await tx.insert(KnownCameraRow, { id: entityOf(stream), division, managingUnitId });
+  filter: { types: ['CameraRegistered'] },
+  async apply({ data, stream }, tx) {
+    await tx.insert(KnownCameraRow, { id: entityOf(stream), ...cameraRegistered.parse(data) });
   },
 };
 
@@ -24,20 +24,28 @@ const connectionProjection: Projection = {
   filter: { categories: [connectionEvents.category] },
   async apply(event, tx) {
     const { type, data, stream, metadata } = event as RecordedEvent & ConnectionEvent;
-    const id = entityOf(stream);
+    const connectionId = entityOf(stream);
     const changedAt = new Date(metadata.occurredAt);
-    const set = (change: Partial<ConnectionRow>) => tx.update(ConnectionRow, { id }, { ...change, changedAt });
+    const set = (change: Partial<ConnectionRow>) =>
+      tx.update(ConnectionRow, { id: connectionId }, { ...change, changedAt });
     switch (type) {
       case 'ConnectionRequested': {
         const { credentialRef, ...request } = data;
         const hasCredentials = credentialRef !== undefined;
-        const row = { ...request, id, hasCredentials, status: 'requested' as const, requestedAt: changedAt, changedAt };
+        const row = {
+          ...request,
+          id: connectionId,
+          hasCredentials,
+          status: 'requested' as const,
+          requestedAt: changedAt,
+          changedAt,
+        };
         await tx.insert(ConnectionRow, row);
         return;
       }
       case 'ConnectionTested': {
         await set({ lastTest: data, lastTestedAt: changedAt });
-        const early = { id, status: In(['requested', 'security-tested']) };
+        const early = { id: connectionId, status: In(['requested', 'security-tested']) };
         await tx.update(ConnectionRow, early, { status: data.passed ? 'security-tested' : 'requested' });
         return;
       }

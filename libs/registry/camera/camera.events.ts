@@ -12,7 +12,7 @@ export const position = z.strictObject({
   heightM: z.number().min(-100).max(500).describe('metres above ground'),
 });
 
-export const fieldOfView = z.strictObject({
+const fieldOfView = z.strictObject({
   azimuthDeg: z.number().min(0).lt(360).describe('degrees clockwise from true north'),
   tiltDeg: z.number().min(-90).max(90).describe('degrees above the horizon, below is negative'),
   horizontalDeg: z.number().gt(0).max(360).describe('horizontal angle of view in degrees'),

@@ -15,7 +15,7 @@ export interface GbDeviceId {
 /** Device types that are cameras: 131 analogue camera, 132 network camera. */
 const CAMERA_TYPES = ['131', '132'] as const;
 
-export type CameraType = (typeof CAMERA_TYPES)[number];
+type CameraType = (typeof CAMERA_TYPES)[number];
 
 const SHAPE = /^(\d{6})(\d{2})(\d{2})(\d{3})(\d)(\d{6})$/;
 
