@@ -1,5 +1,12 @@
 import { createHmac } from 'node:crypto';
-import { type Adapter, type AdapterPayload, type Configuration, type JWK, Provider } from 'oidc-provider';
+import {
+  type Adapter,
+  type AdapterPayload,
+  type Configuration,
+  type JWK,
+  type KoaContextWithOIDC,
+  Provider,
+} from 'oidc-provider';
 import type pg from 'pg';
 import type { SigningKey } from '#libs/vault';
 import type { IdentityPort } from '../identity.port.js';
@@ -35,10 +42,10 @@ export interface OpenIdOptions {
 }
 
 /** The embedded OpenID provider: code + PKCE for people, private_key_jwt for API clients, nothing else. */
-export function openIdProvider({ issuer, pool, identity, signingKey, cookieSecret }: OpenIdOptions): Provider {
-  const jwk = signingKey.privateKey.export({ format: 'jwk' }) as unknown as JWK;
+export function openIdProvider(options: OpenIdOptions): Provider {
+  const { issuer, pool, identity } = options;
   const secure = issuer.startsWith('https:');
-  const configuration: Configuration = {
+  const provider = new Provider(issuer, {
     adapter: (model: string) => (model === 'Client' ? clientAdapter(identity) : new PostgresAdapter(pool, model)),
     clients: [
       {
@@ -51,20 +58,10 @@ export function openIdProvider({ issuer, pool, identity, signingKey, cookieSecre
         id_token_signed_response_alg: 'EdDSA',
       },
     ],
-    jwks: { keys: [{ ...jwk, alg: 'EdDSA', use: 'sig', kid: signingKey.kid }] },
-    cookies: {
-      keys: [createHmac('sha256', cookieSecret).update('openid cookies v1').digest('base64url')],
-      long: { signed: true, httpOnly: true, sameSite: 'lax', secure, path: '/oidc' },
-      short: { signed: true, httpOnly: true, sameSite: 'lax', secure, path: '/oidc' },
-    },
+    ...cryptography(options, secure),
     scopes: ['openid', 'offline_access', SCOPE],
     responseTypes: ['code'],
     clientAuthMethods: ['none', 'private_key_jwt'],
-    enabledJWA: {
-      clientAuthSigningAlgValues: ['ES256', 'EdDSA', 'PS256'],
-      idTokenSigningAlgValues: ['EdDSA'],
-    },
-    clientDefaults: { id_token_signed_response_alg: 'EdDSA' },
     pkce: { required: () => true },
     features: {
       devInteractions: { enabled: false },
@@ -72,30 +69,10 @@ export function openIdProvider({ issuer, pool, identity, signingKey, cookieSecre
       revocation: { enabled: true },
       rpInitiatedLogout: { enabled: false },
       userinfo: { enabled: false },
-      resourceIndicators: {
-        enabled: true,
-        defaultResource: () => AUDIENCE,
-        useGrantedResource: () => true,
-        getResourceServerInfo: () => ({
-          scope: SCOPE,
-          audience: AUDIENCE,
-          accessTokenTTL: TTL.AccessToken,
-          accessTokenFormat: 'jwt',
-          jwt: { sign: { alg: 'EdDSA', kid: signingKey.kid } },
-        }),
-      },
+      resourceIndicators: hubAsResource(options.signingKey.kid),
     },
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
-    // The hub's own client asks for nothing that the person could refuse: no consent page, the grant is made here.
-    loadExistingGrant: async (ctx) => {
-      const { session, client, provider } = ctx.oidc;
-      if (session?.accountId === undefined || client === undefined) return undefined;
-      const grant = new provider.Grant({ accountId: session.accountId, clientId: client.clientId });
-      grant.addOIDCScope('openid offline_access');
-      grant.addResourceScope(AUDIENCE, SCOPE);
-      await grant.save();
-      return grant;
-    },
+    loadExistingGrant,
     extraTokenClaims: (ctx, token) => {
       const { AuthorizationCode, RefreshToken } = ctx.oidc.entities as Record<
         string,
@@ -112,10 +89,55 @@ export function openIdProvider({ issuer, pool, identity, signingKey, cookieSecre
       ctx.body = `${error}: ${description ?? ''}`;
     },
     ttl: TTL,
-  };
-  const provider = new Provider(issuer, configuration);
+  });
   provider.proxy = secure;
   return provider;
+}
+
+/** Keys and algorithms: EdDSA for what the hub signs; API clients bring Ed25519, P-256 or RSA-PSS keys. */
+function cryptography({ signingKey, cookieSecret }: OpenIdOptions, secure: boolean): Configuration {
+  const jwk = signingKey.privateKey.export({ format: 'jwk' }) as unknown as JWK;
+  const cookie = { signed: true, httpOnly: true, sameSite: 'lax', secure, path: '/oidc' } as const;
+  return {
+    jwks: { keys: [{ ...jwk, alg: 'EdDSA', use: 'sig', kid: signingKey.kid }] },
+    cookies: {
+      keys: [createHmac('sha256', cookieSecret).update('openid cookies v1').digest('base64url')],
+      long: cookie,
+      short: cookie,
+    },
+    enabledJWA: {
+      clientAuthSigningAlgValues: ['ES256', 'EdDSA', 'PS256'],
+      idTokenSigningAlgValues: ['EdDSA'],
+    },
+    clientDefaults: { id_token_signed_response_alg: 'EdDSA' },
+  };
+}
+
+/** Every access token is a JWT (RFC 9068) for the hub and nothing else. */
+function hubAsResource(kid: string): NonNullable<Configuration['features']>['resourceIndicators'] {
+  return {
+    enabled: true,
+    defaultResource: () => AUDIENCE,
+    useGrantedResource: () => true,
+    getResourceServerInfo: () => ({
+      scope: SCOPE,
+      audience: AUDIENCE,
+      accessTokenTTL: TTL.AccessToken,
+      accessTokenFormat: 'jwt',
+      jwt: { sign: { alg: 'EdDSA', kid } },
+    }),
+  };
+}
+
+/** The hub's own client asks for nothing that the person could refuse: no consent page, the grant is made here. */
+async function loadExistingGrant({ oidc }: KoaContextWithOIDC) {
+  const { session, client, provider } = oidc;
+  if (session?.accountId === undefined || client === undefined) return undefined;
+  const grant = new provider.Grant({ accountId: session.accountId, clientId: client.clientId });
+  grant.addOIDCScope('openid offline_access');
+  grant.addResourceScope(AUDIENCE, SCOPE);
+  await grant.save();
+  return grant;
 }
 
 /** API clients as the events know them at this moment: a deactivated one is gone at once. */
