@@ -96,4 +96,14 @@ describe('what is no fragmented MP4', () => {
     huge.write('ftyp', 4, 'latin1');
     expect(() => new Fmp4Parser().push(huge)).toThrow(/too large/);
   });
+
+  test('a run that promises thousands of millions of pictures in no bytes is refused at once', () => {
+    const [init, fragment] = parse(makeVideo('libx264', 1)) as [InitSegment, Fragment];
+    const lying = Buffer.from(fragment.bytes);
+    const trun = lying.indexOf('trun', 0, 'latin1');
+    lying.writeUInt32BE(0, trun + 4);
+    lying.writeUInt32BE(0xffffffff, trun + 8);
+    expect(() => readFragment(lying, init.track)).toThrow(/4294967295 pictures/);
+    expect(readFragment(fragment.bytes, init.track).samples).toBe(25);
+  });
 });
