@@ -54,6 +54,10 @@ export class IdentityDirectory extends IdentityPort {
     return this.#state(apiClientStream, id);
   }
 
+  async isOrganisation(id: string): Promise<boolean> {
+    return (await this.#state(organisationStream, id)).status !== 'absent';
+  }
+
   /** @throws Refusal `identity.no-such-organisation` */
   async organisation(id: string): Promise<PrincipalOrganisation> {
     const state = await this.#state(organisationStream, id);

@@ -70,7 +70,7 @@ export type PersonCommand =
 
 type CommandOf<Type extends PersonCommand['type']> = Extract<PersonCommand, { type: Type }>;
 
-const CREDENTIALS_MAX = 20;
+const CREDENTIALS_MAX = 10;
 
 /** Where each role exists (Art. 4, 15, 17, 19). */
 const KINDS_OF: Readonly<Record<Role, readonly OrganisationKind[]>> = {
@@ -86,7 +86,7 @@ export const personDecider: Decider<PersonState, PersonCommand, PersonEvent> = {
   initialState: () => ({ status: 'absent' }),
 
   decide(command, state) {
-    if (command.type === 'RegisterPerson') return [register(command, state)];
+    if (command.type === 'RegisterPerson') return register(command, state);
     if (state.status === 'absent') throw identityRefusals['identity.no-such-person']('not registered');
     if (state.status === 'deactivated') throw identityRefusals['identity.deactivated']('the person is deactivated');
     switch (command.type) {
@@ -149,13 +149,14 @@ export const personDecider: Decider<PersonState, PersonCommand, PersonEvent> = {
   },
 };
 
-function register({ by, organisation, name, phone }: CommandOf<'RegisterPerson'>, state: PersonState): PersonEvent {
+function register({ by, organisation, name, phone }: CommandOf<'RegisterPerson'>, state: PersonState): PersonEvent[] {
   requireRegistrar(by);
   if (state.status !== 'absent') throw identityRefusals['identity.already-registered']('the person is registered');
-  return {
-    type: 'PersonRegistered',
-    data: { organisationId: organisation.id, name, ...(phone === undefined ? {} : { phone }) },
-  };
+  const data = { organisationId: organisation.id, name, ...(phone === undefined ? {} : { phone }) };
+  return [
+    { type: 'PersonRegistered', data },
+    { type: 'EnrolmentIssued', data: {} },
+  ];
 }
 
 function grantRole(command: CommandOf<'GrantRole'>, { roles }: ActivePerson): PersonEvent {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import pg from 'pg';
 import { type Clock, Refusal } from '#libs/kernel';
 import { vaultRefusals } from '#libs/vault';
@@ -51,7 +52,7 @@ interface EnrolmentRow extends CredentialRow {
 }
 
 /** Credentials in PostgreSQL. User names stand there as keyed digests, TOTP secrets encrypted, passwords hashed. */
-export class PostgresCredentialStore extends CredentialStore {
+export class PostgresCredentialStore extends CredentialStore implements OnModuleInit, OnApplicationShutdown {
   readonly #pool: pg.Pool;
   readonly #secrets: SignInSecrets;
   readonly #hasher: PasswordHasher;
@@ -73,7 +74,7 @@ export class PostgresCredentialStore extends CredentialStore {
   }
 
   /** Creates the tables. @throws Refusal `vault.key-lost` when the credentials were made with another secret */
-  async start(): Promise<void> {
+  async onModuleInit(): Promise<void> {
     await this.#pool.query(TABLES);
     const mac = this.#secrets.nameMac('mingjing key check');
     await this.#pool.query('INSERT INTO sign_in.key_check (mac) VALUES ($1) ON CONFLICT DO NOTHING', [mac]);
@@ -84,7 +85,7 @@ export class PostgresCredentialStore extends CredentialStore {
     this.#decoy = await this.#hasher.hash(this.#secrets.newCode());
   }
 
-  async stop(): Promise<void> {
+  async onApplicationShutdown(): Promise<void> {
     await this.#pool.end();
   }
 

@@ -1,7 +1,8 @@
-import { type EventStore, newEvent } from '#libs/event-store';
-import { type Clock, type CommandContext, newId, streamName } from '#libs/kernel';
-import type { Commands } from '#libs/platform';
-import type { IdentityDirectory } from '../identity.directory.js';
+import { Inject, Injectable } from '@nestjs/common';
+import { EventStore, newEvent } from '#libs/event-store';
+import { Clock, type CommandContext, newId, streamName } from '#libs/kernel';
+import { Commands } from '#libs/platform';
+import { IdentityDirectory } from '../identity.directory.js';
 import { personStream } from '../person/person.decider.js';
 import { type SignInEvent, signInEvents } from './sign-in.events.js';
 
@@ -20,12 +21,13 @@ export abstract class SignInJournal {
 }
 
 /** The journal as events: `person-<id>` for enrolments, `signIn-<id>` for sign-ins. */
+@Injectable()
 export class EventSignInJournal extends SignInJournal {
   constructor(
-    private readonly commands: Commands,
-    private readonly store: EventStore,
-    private readonly clock: Clock,
-    private readonly directory: IdentityDirectory,
+    @Inject(Commands) private readonly commands: Commands,
+    @Inject(EventStore) private readonly store: EventStore,
+    @Inject(Clock) private readonly clock: Clock,
+    @Inject(IdentityDirectory) private readonly directory: IdentityDirectory,
   ) {
     super();
   }
