@@ -9,7 +9,7 @@ const KEY_BYTES = 32;
 const SALT_BYTES = 16;
 const MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 const AT_ONCE_MAX = 2;
-const WAITING_MAX = 64;
+const WAITING_MAX = 16;
 
 /** User names are compared in one form: whoever types it in another finds the same account. */
 export function normaliseUsername(username: string): string {
