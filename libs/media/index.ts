@@ -1,3 +1,5 @@
+export { type ClipEvent, clipEvents } from './clip.events.js';
+export { type ClipManifest, keyIdOf, MANIFEST_BYTES_MAX, ManifestError, signManifest } from './manifest.js';
 export { mediaRefusals } from './media.refusals.js';
 export {
   AccessPort,
@@ -9,4 +11,6 @@ export {
   type SourceProtocol,
   type TimeRange,
 } from './ports.js';
+export { type RecordingEvent, recordingEvents } from './recording.events.js';
 export { signTicket, TICKET_AUDIENCE, TICKET_ISSUER, TICKET_SECONDS_MAX, type TicketClaims } from './ticket.js';
+export { type ByteReader, type ClipFault, type ClipVerdict, verifyClip } from './verify-clip.js';

@@ -34,7 +34,7 @@ const predicate = z.strictObject({
   init: z.strictObject({ bytes, sha256 }),
   segments: z.array(segment).min(1),
   grant: text,
-  session: text,
+  session: text.optional(),
   request: text,
   basis: text,
   caseNumber: text.optional(),

@@ -56,6 +56,11 @@ export const mediaRefusals = defineRefusals({
     title: ['The gateway serves as many players as it can', '播放数量已达上限'],
     rules: [],
   },
+  'media.too-many-exports': {
+    kind: 'too-many',
+    title: ['The gateway makes as many clips as it can; try again soon', '导出任务已达上限，请稍后重试'],
+    rules: [],
+  },
   'media.decision-unavailable': {
     kind: 'unavailable',
     title: ['The decision cannot be recorded, so nothing plays', '授权决定无法记录，暂停播放'],

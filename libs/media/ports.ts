@@ -60,6 +60,7 @@ export interface ExportAuthorisation {
   /** Rule that the grant rests on. */
   readonly basis: RuleId;
   readonly purpose: string;
+  readonly caseNumber?: string | undefined;
   /** Where the material goes, from the register entry (Art. 17(4)). */
   readonly destination: string;
   /** Twenty-digit GB/T 28181 id of the camera, where it has one. */
