@@ -3,6 +3,7 @@ import {
   type Adapter,
   type AdapterPayload,
   type Configuration,
+  interactionPolicy,
   type JWK,
   type KoaContextWithOIDC,
   Provider,
@@ -81,7 +82,7 @@ export function openIdProvider(options: OpenIdOptions): Provider {
       const authTime = AuthorizationCode?.authTime ?? RefreshToken?.authTime;
       return token.kind === 'AccessToken' && authTime !== undefined ? { auth_time: authTime } : {};
     },
-    interactions: { url: (_ctx, interaction) => `/oidc/interaction/${interaction.uid}` },
+    interactions: { policy: signInOnly(), url: (_ctx, interaction) => `/oidc/interaction/${interaction.uid}` },
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
     renderError: (ctx, { error, error_description: description }) => {
@@ -90,6 +91,7 @@ export function openIdProvider(options: OpenIdOptions): Provider {
     },
     ttl: TTL,
   });
+  provider.on('interaction.started', (_c: unknown, p: unknown) => console.log(JSON.stringify(p)));
   provider.proxy = secure;
   return provider;
 }
@@ -127,6 +129,13 @@ function hubAsResource(kid: string): NonNullable<Configuration['features']>['res
       jwt: { sign: { alg: 'EdDSA', kid } },
     }),
   };
+}
+
+/** The provider would ask every native client's user for consent; there is no such page, and nothing to consent to. */
+function signInOnly(): interactionPolicy.DefaultPolicy {
+  const policy = interactionPolicy.base();
+  policy.remove('consent');
+  return policy;
 }
 
 /** The hub's own client asks for nothing that the person could refuse: no consent page, the grant is made here. */
