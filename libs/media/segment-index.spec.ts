@@ -57,7 +57,7 @@ describe('the index of segments', () => {
     expect(await index.range(cameraId, NOON, NOON + 60_000)).toHaveLength(3);
   });
 
-  test('cuts a torn last line and removes files without a line, and says so', async () => {
+  test('cuts a torn last line and removes what is unfinished, and says so; a segment without a line stays', async () => {
     await record(new SegmentIndex(root), NOON, 3);
     const said: string[] = [];
     const index = new SegmentIndex(root, (message) => said.push(message));
@@ -68,13 +68,14 @@ describe('the index of segments', () => {
 
     expect(await index.recover(cameraId)).toMatchObject({ epoch: NOON, n: 2 });
     expect(said).toHaveLength(3);
-    await expect(readFile(index.path(cameraId, NOON, 3))).rejects.toThrow('ENOENT');
-    await index.append(cameraId, { epoch: NOON, n: 3, startMs: NOON + 6_000, durationMs: 2_000 }, Buffer.from('new'));
+    expect(await readFile(index.path(cameraId, NOON, 3), 'utf8')).toBe('without a line');
+    await expect(readFile(`${index.path(cameraId, NOON, 4)}.part`)).rejects.toThrow('ENOENT');
+    await record(index, NOON + 6_000, 1);
     expect(await new SegmentIndex(root).range(cameraId, NOON, NOON + 60_000)).toHaveLength(4);
 
     said.length = 0;
-    expect(await index.recover(cameraId)).toMatchObject({ n: 3 });
-    expect(said).toEqual([]);
+    expect(await index.recover(cameraId)).toMatchObject({ epoch: NOON + 6_000, n: 0 });
+    expect(said).toEqual(['a file stands in no line of the index']);
   });
 
   test('passes over a line that somebody has spoilt, and says so', async () => {

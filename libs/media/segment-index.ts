@@ -92,7 +92,9 @@ export class SegmentIndex {
     await this.#addLine(cameraId, epoch, segment);
     const day = key(cameraId, epoch);
     const loaded = await this.#days.get(day);
-    if (loaded) {
+    const last = loaded?.segments.at(-1);
+    // A reader may have loaded the day with this very line in it.
+    if (loaded && !(last?.epoch === epoch && last.n === n)) {
       loaded.segments.push(segment);
       this.#sizes.set(day, loaded.segments.length);
     }
@@ -142,7 +144,8 @@ export class SegmentIndex {
   }
 
   /**
-   * Puts the last recorded day in order after a crash: a torn last line is cut, files without a line are removed.
+   * Puts the last recorded day in order after a crash: a torn last line is cut, unfinished files are removed. A segment
+   * without a line is left where it is, and named: it may be the index that is wrong (Art. 18(2)).
    * @returns the segment recorded last, of all time
    */
   async recover(cameraId: string): Promise<Segment | undefined> {
@@ -156,8 +159,8 @@ export class SegmentIndex {
       for (const { epoch, n } of segments) known.add(`${epoch}-${n}.m4s`);
       for (const name of await readdir(folder)) {
         if (known.has(name)) continue;
-        this.log('a file that the index does not know was removed', { folder, name });
-        await rm(join(folder, name), { force: true });
+        this.log('a file stands in no line of the index', { folder, name });
+        if (name.endsWith('.part')) await rm(join(folder, name), { force: true });
       }
       const last = segments.at(-1);
       if (last) return last;
