@@ -198,11 +198,12 @@ describe('subscriptions of several processes', () => {
     expect(seen).toEqual([1]);
     const stored = async () =>
       (await admin.query("SELECT position, epoch FROM event_store.subscription WHERE name = 'a'")).rows;
+    await second.close(); // stores what it has handled
     const before = await stored();
+    expect(before).toEqual([{ position: String(position), epoch: '2' }]);
     gate.resolve();
     await first.close();
     expect(await stored()).toEqual(before);
-    await second.close();
   });
 
   test('a process that hangs with its connection open is fenced by the one that takes over', async () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { CheckedAppend, CheckedPart } from '../checked-append.js';
 import {
   type Appended,
@@ -33,19 +34,15 @@ const APPEND = {
 };
 
 /**
- * Group commit: while groups commit, the appends of concurrent callers gather into the next one, so that they share
- * one flush to the disk. Every caller gets the result of its own append.
+ * Group commit: while a group commits, the appends of concurrent callers gather into the next one, so that they share
+ * one flush to the disk. Every caller gets the result of its own append. One group at a time: appends of all processes
+ * take turns in the database anyway, and a second group under way was measured to add waiting and no throughput.
  */
 export class AppendQueue {
   readonly #waiting: Waiting[] = [];
-  #committing = 0;
-  #gathering = false;
+  #busy = false;
 
-  /** @param groupsMax how many groups may be under way at once; with two, one is sent while the other commits */
-  constructor(
-    readonly execute: Execute,
-    readonly groupsMax: number,
-  ) {}
+  constructor(readonly execute: Execute) {}
 
   /** @throws what {@link EventStore.append} throws, and BusyError when too many wait */
   append(append: CheckedAppend): Promise<Appended> {
@@ -53,24 +50,17 @@ export class AppendQueue {
       return Promise.reject(new BusyError(`${WAITING_MAX} appends wait already`));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ append, resolve, reject });
-      this.#gather();
+      if (!this.#busy) void this.#work();
     });
   }
 
-  /** Callers that are answered together come back together: wait until all of them have spoken. */
-  #gather(): void {
-    if (this.#gathering || this.#committing >= this.groupsMax || this.#waiting.length === 0) return;
-    this.#gathering = true;
-    setImmediate(() => {
-      this.#gathering = false;
-      const group = takeGroup(this.#waiting);
-      this.#committing += 1;
-      void this.#commit(group).then(() => {
-        this.#committing -= 1;
-        this.#gather();
-      });
-      this.#gather();
-    });
+  async #work(): Promise<void> {
+    this.#busy = true;
+    while (this.#waiting.length > 0) {
+      await setImmediate(); // callers that were answered together come back together: let all of them speak
+      await this.#commit(takeGroup(this.#waiting));
+    }
+    this.#busy = false;
   }
 
   async #commit(group: readonly Waiting[]): Promise<void> {

@@ -19,27 +19,24 @@ export interface PostgresEventStoreOptions {
   readonly url: string;
   /** Connections for reading; default 8. */
   readonly readersMax?: number;
-  /** Groups of appends under way at once; default 2. */
-  readonly groupsMax?: number;
 }
 
 const READERS_MAX = 8;
-const GROUPS_MAX = 2;
 const STREAM_PAGE = 1_000;
 
 /** The store in PostgreSQL; several processes may use the same database. */
 export class PostgresEventStore extends EventStore {
-  readonly #writers: pg.Pool;
+  readonly #writer: pg.Pool;
   readonly #readers: pg.Pool;
   readonly #queue: AppendQueue;
   readonly #watcher: HeadWatcher;
   readonly #pages: PageReader;
 
-  constructor({ url, readersMax = READERS_MAX, groupsMax = GROUPS_MAX }: PostgresEventStoreOptions) {
+  constructor({ url, readersMax = READERS_MAX }: PostgresEventStoreOptions) {
     super();
-    this.#writers = pool(url, groupsMax);
+    this.#writer = pool(url, 1);
     this.#readers = pool(url, readersMax);
-    this.#queue = new AppendQueue(executeOn(this.#writers), groupsMax);
+    this.#queue = new AppendQueue(executeOn(this.#writer));
     this.#watcher = new HeadWatcher(url, () => this.head());
     this.#pages = new PageReader(executeOn(this.#readers));
   }
@@ -119,7 +116,7 @@ export class PostgresEventStore extends EventStore {
 
   /** Lets go of all connections. Followers MUST have been aborted and appends settled before. */
   async close(): Promise<void> {
-    await Promise.all([this.#writers.end(), this.#readers.end()]);
+    await Promise.all([this.#writer.end(), this.#readers.end()]);
   }
 }
 
