@@ -117,6 +117,27 @@ class NameAuthenticator extends Authenticator {
   }
 }
 
+/** The access module behind its HTTP edge. */
+async function openAccess(url: string, store: EventStore, clock: Clock, keys: KeyRing, vault: Vault) {
+  const platform = PlatformModule.forRoot([
+    { provide: HUB_CONFIG, useValue: readConfig({}) },
+    { provide: EventStore, useValue: store },
+    { provide: Clock, useValue: clock },
+    { provide: DATABASE_URL, useValue: url },
+    { provide: KeyRing, useValue: keys },
+    { provide: Vault, useValue: vault },
+    { provide: Authenticator, useValue: new NameAuthenticator(clock) },
+  ]);
+  @Module({ imports: [platform, AccessModule] })
+  class CityModule {}
+  const module = await Test.createTestingModule({ imports: [CityModule] }).compile();
+  module.useLogger(false);
+  const app = module.createNestApplication<NestFastifyApplication>(new FastifyAdapter());
+  await app.init();
+  await app.getHttpAdapter().getInstance().ready();
+  return app;
+}
+
 /** The access service on a real PostgreSQL, in a city of one bureau, one department and two cameras. */
 export async function startAccess() {
   setCommandDigestKey(new Uint8Array(32).fill(7));
@@ -137,22 +158,7 @@ export async function startAccess() {
   const vault = new PostgresVault(database.url, keys.secret('vault'), store);
   await vault.start();
   const clock = new ManualClock(AT);
-  const platform = PlatformModule.forRoot([
-    { provide: HUB_CONFIG, useValue: readConfig({}) },
-    { provide: EventStore, useValue: store },
-    { provide: Clock, useValue: clock },
-    { provide: DATABASE_URL, useValue: database.url },
-    { provide: KeyRing, useValue: keys },
-    { provide: Vault, useValue: vault },
-    { provide: Authenticator, useValue: new NameAuthenticator(clock) },
-  ]);
-  @Module({ imports: [platform, AccessModule] })
-  class CityModule {}
-  const module = await Test.createTestingModule({ imports: [CityModule] }).compile();
-  module.useLogger(false);
-  const app = module.createNestApplication<NestFastifyApplication>(new FastifyAdapter());
-  await app.init();
-  await app.getHttpAdapter().getInstance().ready();
+  const app = await openAccess(database.url, store, clock, keys, vault);
 
   let position = 0n;
   const append = async (stream: string, type: string, data: object) => {

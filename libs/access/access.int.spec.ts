@@ -210,7 +210,7 @@ describe('access on a real event store and read model', () => {
     const { body } = await city.get('li', paths[2]!);
     expect(body).toMatchObject({ status: 'preparing', undertaking: { sha256: UNDERTAKING.sha256 } });
     expect((body.unmet as unknown as { code: string }[]).map(({ code }) => code)).toEqual([
-      'access.same-investigator',
+      'access.too-few-investigators',
       'access.approval-document-missing',
       'access.register-entry-incomplete',
       'access.undertaking-missing',

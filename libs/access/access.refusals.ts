@@ -50,7 +50,7 @@ export const accessRefusals = defineRefusals({
   },
   'access.too-few-investigators': {
     kind: 'rule',
-    title: ['At least two different investigators must be named', '调查取证人不得少于2人'],
+    title: ['At least two different investigators are needed', '调查取证人不得少于2人'],
     rules: ['gz117:16(1)'],
   },
   'access.not-own-investigator': {

@@ -7,7 +7,7 @@ import { accessRefusals } from '../access.refusals.js';
 import { Facts } from '../facts.view.js';
 import { Streams } from '../streams.js';
 import { clipDecisionStream, playbackStream, running } from './playback.decider.js';
-import { decidePlayback } from './playback-decision.js';
+import { decideExport, decidePlayback } from './playback-decision.js';
 import { askerOf, PlaybackDecisions } from './playback-decisions.js';
 
 /** Playbacks looked at side by side; each reads a few short streams. */
@@ -66,15 +66,17 @@ export class AccessDecisions extends AccessPort {
     const { clipId, ...wanted } = ask;
     const facts = await this.decisions.factsFor(wanted, askerOf(context.principal));
     const command = { type: 'AuthoriseExport', at: context.at, ask: wanted, facts } as const;
-    await this.commands.run(clipDecisionStream, clipId, command, context);
+    const { repeated } = await this.commands.run(clipDecisionStream, clipId, command, context);
+    // What was decided under the same key before may be lawful no more.
+    if (repeated) decideExport(wanted, facts, context.at);
     const { grant, session } = facts;
     if (grant.status === 'none' || session.status !== 'started' || session.entry === undefined) {
       throw new Error('an authorised export has a grant and a started session');
     }
-    const { requestId, organisationId, basis, purpose } = grant.grant;
+    const { requestId, organisationId, basis, purpose, caseNumber } = grant.grant;
     const [camera] = await this.facts.cameras([ask.cameraId]);
     const { destination } = session.entry;
-    return { requestId, organisationId, basis, purpose, destination, gbDeviceId: camera?.gbId };
+    return { requestId, organisationId, basis, purpose, caseNumber, destination, gbDeviceId: camera?.gbId };
   }
 
   async #stillAllowed(playbackId: string): Promise<boolean> {

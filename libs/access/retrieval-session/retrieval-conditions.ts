@@ -35,7 +35,7 @@ export function unmet(
   const refusals: Refusal[] = [];
   const named = prepared.checkIns.filter(({ personId }) => grant.personIds.includes(personId));
   if (named.length < LIMITS.investigatorsMin) {
-    refusals.push(accessRefusals['access.same-investigator'](`${named.length} checked in`));
+    refusals.push(accessRefusals['access.too-few-investigators'](`${named.length} checked in`));
   } else if (together.length < LIMITS.investigatorsMin) {
     refusals.push(accessRefusals['access.check-ins-too-far-apart']('the earlier one must check in again'));
   } else if (together.some(({ authenticatedAt }) => ms(at) - ms(authenticatedAt) > BOUNDS.preparationMs)) {

@@ -179,7 +179,7 @@ describe('start', () => {
   test('with one investigator is refused (gz117:16(1))', () => {
     lacking((e) => e.type === 'InvestigatorCheckedIn' && e.data.personId === ids.wang)
       .when(start())
-      .refuses('access.same-investigator', 'gz117:16(1)');
+      .refuses('access.too-few-investigators', 'gz117:16(1)');
   });
 
   test('with check-ins eleven minutes apart is refused, ten stand (gz117:16(1))', () => {
