@@ -91,7 +91,6 @@ export function openIdProvider(options: OpenIdOptions): Provider {
     },
     ttl: TTL,
   });
-  provider.on('interaction.started', (_c: unknown, p: unknown) => console.log(JSON.stringify(p)));
   provider.proxy = secure;
   return provider;
 }
