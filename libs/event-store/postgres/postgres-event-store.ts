@@ -12,7 +12,7 @@ import {
 import { AppendQueue, type Execute } from './append-queue.js';
 import { AS_TEXT, connectionConfig, untilThere } from './connections.js';
 import { HeadWatcher } from './head-watcher.js';
-import { COLUMNS, PageReader, type Row, rowToEvent } from './pages.js';
+import { COLUMNS, eventsOf, type Page, PageReader, type Row, rowToEvent } from './pages.js';
 
 export interface PostgresEventStoreOptions {
   /** Address as the service role. The schema must be there: see {@link migrateEventStore}. */
@@ -67,12 +67,14 @@ export class PostgresEventStore extends EventStore {
     }
   }
 
-  async *readAll(after: bigint, filter: EventFilter = {}): AsyncIterable<RecordedEvent> {
+  readAll(after: bigint, filter: EventFilter = {}): AsyncIterable<RecordedEvent> {
+    return eventsOf(this.#readPages(after, filter));
+  }
+
+  async *#readPages(after: bigint, filter: EventFilter): AsyncIterable<Page> {
     let position = after;
     for (let head = await this.head(); position < head; head = await this.head()) {
-      for await (const { rows } of this.#pages.read(position, head, filter)) {
-        for (const row of rows) yield rowToEvent(row);
-      }
+      yield* this.#pages.read(position, head, filter);
       position = head;
     }
   }
