@@ -38,7 +38,7 @@ export interface OpenIdOptions {
   readonly pool: pg.Pool;
   readonly identity: IdentityPort;
   readonly signingKey: SigningKey;
-  /** 32 bytes; signs the provider's cookies. */
+  /** 32 bytes; from it come the key that signs the provider's cookies and the one that encrypts what it stores. */
   readonly cookieSecret: Uint8Array;
 }
 
@@ -46,8 +46,9 @@ export interface OpenIdOptions {
 export function openIdProvider(options: OpenIdOptions): Provider {
   const { issuer, pool, identity } = options;
   const secure = issuer.startsWith('https:');
+  const key = derive(options.cookieSecret, 'openid artifacts v1');
   const provider = new Provider(issuer, {
-    adapter: (model: string) => (model === 'Client' ? clientAdapter(identity) : new PostgresAdapter(pool, model)),
+    adapter: (model: string) => (model === 'Client' ? clientAdapter(identity) : new PostgresAdapter(pool, model, key)),
     clients: [
       {
         client_id: NATIVE_CLIENT,
@@ -66,6 +67,9 @@ export function openIdProvider(options: OpenIdOptions): Provider {
     pkce: { required: () => true },
     features: {
       devInteractions: { enabled: false },
+      // A token bound to a key would be taken without that key: the hub does not look at bindings yet.
+      dPoP: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
       clientCredentials: { enabled: true },
       revocation: { enabled: true },
       rpInitiatedLogout: { enabled: false },
@@ -95,6 +99,11 @@ export function openIdProvider(options: OpenIdOptions): Provider {
   return provider;
 }
 
+/** A key of its own for each use. */
+function derive(secret: Uint8Array, use: string): Buffer {
+  return createHmac('sha256', secret).update(use).digest();
+}
+
 /** Keys and algorithms: EdDSA for what the hub signs; API clients bring Ed25519, P-256 or RSA-PSS keys. */
 function cryptography({ signingKey, cookieSecret }: OpenIdOptions, secure: boolean): Configuration {
   const jwk = signingKey.privateKey.export({ format: 'jwk' }) as unknown as JWK;
@@ -102,7 +111,7 @@ function cryptography({ signingKey, cookieSecret }: OpenIdOptions, secure: boole
   return {
     jwks: { keys: [{ ...jwk, alg: 'EdDSA', use: 'sig', kid: signingKey.kid }] },
     cookies: {
-      keys: [createHmac('sha256', cookieSecret).update('openid cookies v1').digest('base64url')],
+      keys: [derive(cookieSecret, 'openid cookies v1').toString('base64url')],
       long: cookie,
       short: cookie,
     },

@@ -40,6 +40,8 @@ export class TokenAuthenticator extends Authenticator {
         clockTolerance: CLOCK_TOLERANCE_S,
         requiredClaims: ['sub', 'exp', 'iat', 'client_id'],
       });
+      // A token bound to a key (RFC 9449, RFC 8705) is no bearer token, and nothing here checks the binding.
+      if (payload.cnf !== undefined) throw unauthenticated('the access token is bound to a key');
       return payload;
     } catch (error) {
       if (error instanceof errors.JOSEError) throw unauthenticated('the access token is not valid');
