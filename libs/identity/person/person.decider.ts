@@ -11,7 +11,7 @@ import { type Registrar, requireFiler, requireRegistrar } from '../authority.js'
 import { identityRefusals } from '../identity.refusals.js';
 import { type credentialTerms, type PersonEvent, personEvents } from './person.events.js';
 
-export interface ActivePerson {
+interface ActivePerson {
   readonly status: 'active';
   readonly organisationId: string;
   readonly roles: readonly Role[];

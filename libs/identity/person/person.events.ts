@@ -5,7 +5,7 @@ import { commitment, id, instant, publicName, text } from '../schemas.js';
 const roleData = z.strictObject({ role: z.enum(ROLES) });
 
 /** Who issued an enforcement credential; Art. 16(2) knows the first two. */
-export const CREDENTIAL_ISSUERS = ['provincial-government', 'state-council-ministry', 'other'] as const;
+const CREDENTIAL_ISSUERS = ['provincial-government', 'state-council-ministry', 'other'] as const;
 
 /** An enforcement credential without its number. */
 export const credentialTerms = z.strictObject({
