@@ -110,7 +110,10 @@ export class Puller {
     let stalled = false;
     const kill = () => endProcess(child);
     signal.addEventListener('abort', kill);
+    let taking = false;
     const watchdog = setTimeout(() => {
+      // Whoever takes fragments may take his time: then it is not the source that is slow.
+      if (taking) return void watchdog.refresh();
       stalled = true;
       kill();
     }, this.#limits.stallMs);
@@ -123,7 +126,9 @@ export class Puller {
             this.#isHevc = true;
             return 'is-hevc';
           }
+          taking = true;
           await this.#take(part);
+          taking = false;
           if (part.kind === 'fragment') fragments += 1;
           watchdog.refresh();
         }
@@ -213,7 +218,7 @@ function failureOf(error: unknown): SourceFailure {
   if (error instanceof SourceError) return error.failure;
   if (error instanceof BoxError) return 'garbage';
   if (error instanceof Refusal) return error.code === 'media.address-unknown' ? 'unreachable' : 'not-allowed';
-  if (error instanceof Error && 'syscall' in error) return 'storage-failed';
+  if (typeof (error as NodeJS.ErrnoException)?.syscall === 'string') return 'storage-failed';
   // Anything else is a bug.
   throw error;
 }

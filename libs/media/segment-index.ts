@@ -143,6 +143,11 @@ export class SegmentIndex {
     return join(this.#folder(cameraId, epoch), `${epoch}-init.mp4`);
   }
 
+  /** Where it is noted how far a camera's minutes are sealed. @throws TypeError unless the camera id is a UUID */
+  markPath(cameraId: string): string {
+    return join(this.#cameraFolder(cameraId), 'sealed.json');
+  }
+
   /**
    * Puts the last recorded day in order after a crash: a torn last line is cut, unfinished files are removed. A segment
    * without a line is left where it is, and named: it may be the index that is wrong (Art. 18(2)).
@@ -308,7 +313,7 @@ async function writeDurably(path: string, bytes: Buffer): Promise<void> {
     }
     await rename(unfinished, path);
   } catch (error) {
-    await rm(unfinished, { force: true });
+    await rm(unfinished, { force: true }).catch(() => {});
     throw error;
   }
   const folder = await open(join(path, '..'), 'r');
