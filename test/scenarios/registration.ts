@@ -87,7 +87,7 @@ async function build(cast: Cast, checks: Checks, siteId: string): Promise<string
   const { id: systemId } = checks.done('video system planned', plan);
   const step = (name: string, body: object = {}) => clerk.post(`/api/v1/video-systems/${systemId}/${name}`, body);
   const documents = [{ title: '设计方案', sha256: sha('design') }];
-  checks.refused('operation before acceptance', await step('operation'), 'registry.wrong-stage');
+  checks.refused('operation before acceptance', await step('operation'), 'registry.not-accepted', 'gz117:13.2');
   checks.done('design scheme filed', await step('design-scheme', { documents }));
   const construction = { startedOn: day(-60), commissioningPlannedOn: day(10), mainWorks: null };
   checks.done('construction started', await step('construction', construction));
@@ -129,7 +129,7 @@ export async function connect(cast: Cast, checks: Checks, cameraId: string, came
   );
   const { id } = checks.done('connection asked for', await clerk.post('/api/v1/connections', request));
   const act = (person: typeof clerk, name: string) => person.post(`/api/v1/connections/${id}/${name}`);
-  checks.refused('opening before test and approval', await act(clerk, 'opening'), 'integration.wrong-stage', 'gz117:7');
+  checks.refused('opening before test and approval', await act(clerk, 'opening'), 'integration.not-tested', 'gz117:7');
   const test = checks.done('the hub probes the stream', await act(clerk, 'test'));
   const { passed, width, height } = test.test as Record<string, unknown>;
   checks.that('it found video of 640 × 360', passed === true && width === 640 && height === 360, test);
