@@ -1,5 +1,6 @@
 export { type ClipEvent, clipEvents } from './clip.events.js';
 export { type ClipManifest, keyIdOf, MANIFEST_BYTES_MAX, ManifestError, signManifest } from './manifest.js';
+export { MediaModule } from './media.module.js';
 export { mediaRefusals } from './media.refusals.js';
 export {
   AccessPort,
