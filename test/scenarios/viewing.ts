@@ -115,6 +115,6 @@ export async function share(
   const afterlife = await secondsOfAfterlife(renewed);
   checks.that(`the running feed ended ${Math.round(afterlife)} ms after the revocation`, afterlife < 1_000, afterlife);
   const again = await client.post(`/api/v1/playbacks/${playbackId}/ticket`);
-  checks.refused('renewal after the revocation', again, 'access.grant-revoked');
+  checks.refused('renewal after the revocation', again, 'access.playback-over');
   return frames;
 }
