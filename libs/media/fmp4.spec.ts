@@ -106,4 +106,13 @@ describe('what is no fragmented MP4', () => {
     expect(() => readFragment(lying, init.track)).toThrow(/4294967295 pictures/);
     expect(readFragment(fragment.bytes, init.track).samples).toBe(25);
   });
+
+  test('pictures that would lie behind the end of their bytes are refused', () => {
+    const [init, fragment] = parse(makeVideo('libx264', 1)) as [InitSegment, Fragment];
+    const lying = Buffer.from(fragment.bytes);
+    // The last picture's fields, its size among them, stand right before `mdat`.
+    const mdat = lying.indexOf('mdat', 0, 'latin1') - 4;
+    lying.fill(0x01, mdat - 12, mdat);
+    expect(() => readFragment(lying, init.track)).toThrow(/not where they should be/);
+  });
 });

@@ -14,6 +14,7 @@ export interface VideoTrack {
   readonly configuration: string;
   /** Sample defaults of the movie (trex), for fragments that leave them out. */
   readonly defaultDuration: number;
+  readonly defaultSize: number;
   readonly defaultFlags: number;
 }
 
@@ -123,13 +124,13 @@ export function readTrack(init: Buffer): VideoTrack {
   const { codec, record } = readCodec(init, entry);
   const trex = findBox(init, 'moov/mvex/trex');
   const defaults = new BoxReader(init, trex).skip(12);
-  const [defaultDuration, , defaultFlags] = [defaults.u32(), defaults.u32(), defaults.u32()];
+  const [defaultDuration, defaultSize, defaultFlags] = [defaults.u32(), defaults.u32(), defaults.u32()];
   const configuration = createHash('sha256')
     .update(`${entry.type} ${trackId} ${timescale} ${width}x${height} `)
     .update(record)
     .update(init.subarray(trex.content, trex.end))
     .digest('hex');
-  return { trackId, timescale, codec, width, height, configuration, defaultDuration, defaultFlags: defaultFlags! };
+  return { trackId, timescale, codec, width, height, configuration, defaultDuration, defaultSize, defaultFlags };
 }
 
 function tkhdTrackId(init: Buffer, box: Box): number {
@@ -180,11 +181,11 @@ export function readFragment(bytes: Buffer, track: VideoTrack): Fragment {
   if ((has & 0x1) !== 0) tfhd.skip(8);
   if ((has & 0x2) !== 0) tfhd.skip(4);
   const defaultDuration = (has & 0x8) !== 0 ? tfhd.u32() : track.defaultDuration;
-  if ((has & 0x10) !== 0) tfhd.skip(4);
+  const defaultSize = (has & 0x10) !== 0 ? tfhd.u32() : track.defaultSize;
   const defaultFlags = (has & 0x20) !== 0 ? tfhd.u32() : track.defaultFlags;
 
   // 2. Runs of samples (§8.8.8)
-  let [duration, samples] = [0, 0];
+  let [duration, samples, size] = [0, 0, 0];
   for (const box of boxesIn(bytes, content, end).filter(({ type }) => type === 'trun')) {
     const trun = new BoxReader(bytes, box);
     const flags = trun.u32() & 0xffffff;
@@ -195,7 +196,7 @@ export function readFragment(bytes: Buffer, track: VideoTrack): Fragment {
     const first = (flags & 0x4) !== 0 ? trun.u32() : undefined;
     for (let i = 0; i < count; i += 1) {
       duration += (flags & 0x100) !== 0 ? trun.u32() : defaultDuration;
-      if ((flags & 0x200) !== 0) trun.skip(4);
+      size += (flags & 0x200) !== 0 ? trun.u32() : defaultSize;
       const own = (flags & 0x400) !== 0 ? trun.u32() : undefined;
       if ((flags & 0x800) !== 0) trun.skip(4);
       const sampleFlags = (i === 0 ? first : undefined) ?? own ?? defaultFlags;
@@ -205,6 +206,9 @@ export function readFragment(bytes: Buffer, track: VideoTrack): Fragment {
     samples += count;
   }
   if (samples === 0) throw new BoxError('a fragment without pictures');
+  const mdat = findBox(bytes, 'mdat');
+  if (size === 0 || size > mdat.end - mdat.content) throw new BoxError('pictures that are not where they should be');
+  if (duration === 0 && samples > 1) throw new BoxError('pictures that last no time');
   if (duration > FRAGMENT_SECONDS_MAX * track.timescale) throw new BoxError('a fragment longer than a minute');
   return { kind: 'fragment', bytes, decodeTime, duration, samples };
 }

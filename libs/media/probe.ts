@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Refusal } from '#libs/kernel';
 import type { SourceCredentials } from './authorization.js';
 import { endProcess, exitOf, failureIn, startFfmpeg, tail } from './puller.js';
 import type { CheckedSource } from './source-address.js';
@@ -48,7 +47,6 @@ export async function probe(
     return await look(input, timeIsUp);
   } catch (error) {
     if (error instanceof SourceError) return { reachable: false, failure: error.failure };
-    if (error instanceof Refusal) return { reachable: false, failure: 'not-allowed' };
     throw error;
   } finally {
     ending.abort();

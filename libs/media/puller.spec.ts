@@ -140,6 +140,28 @@ describe('pulling RTSP', () => {
   });
 });
 
+test('a secret store that does not answer is an interruption, and its words are in no log', async () => {
+  const said: string[] = [];
+  const logged: string[] = [];
+  await new Promise<void>((resolve) => {
+    const puller = new Puller({
+      source: () => guard.check('rtsp', 'rtsp://127.0.0.1:9/x'),
+      credentials: () => Promise.reject(new Error('sesame-77')),
+      onInit: async () => {},
+      onFragment: async () => {},
+      interrupted: (failure) => {
+        said.push(failure);
+        void puller.stop().then(resolve);
+      },
+      restored: () => {},
+      log: (message, facts) => logged.push(`${message} ${JSON.stringify(facts)}`),
+    });
+    puller.start();
+  });
+  expect(said).toEqual(['credentials-unavailable']);
+  expect(logged.join()).not.toContain('sesame');
+});
+
 describe('pulling HTTP', () => {
   /** Serves one body to every request, then lets the connection hang. */
   async function serving(body: Buffer, status = 200, headers: Record<string, string> = {}) {

@@ -89,8 +89,8 @@ export class Puller {
     const signal = AbortSignal.any([stopping, ending.signal]);
     let input: SourceInput | undefined;
     try {
-      const source = await this.options.source();
-      input = await openInput(source, await this.options.credentials?.(), signal);
+      const credentials = await this.#credentials();
+      input = await openInput(await this.options.source(), credentials, signal);
       return await this.#read(input, signal);
     } catch (error) {
       const failure = failureOf(error);
@@ -99,6 +99,15 @@ export class Puller {
     } finally {
       ending.abort();
       await input?.close();
+    }
+  }
+
+  async #credentials(): Promise<SourceCredentials | undefined> {
+    try {
+      return await this.options.credentials?.();
+    } catch {
+      // The error of a secret store is not for a log.
+      throw new SourceError('credentials-unavailable');
     }
   }
 

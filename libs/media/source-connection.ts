@@ -7,6 +7,7 @@ import type { NetworkSource } from './source-address.js';
 /** Why a source gives no video. */
 export const SOURCE_FAILURES = [
   'not-allowed',
+  'credentials-unavailable',
   'unreachable',
   'unauthorised',
   'redirected',
