@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineEvents, EventCatalogue, newId } from '#libs/kernel';
 import { withCatalogue } from './catalogue-event-store.js';
-import { collect, someEvent } from './event-store.contract.js';
+import { collect, someEvent } from './event-store-kit.contract.js';
 import { MemoryEventStore } from './memory.js';
 
 const declaration = {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { newId } from '#libs/kernel';
 import { type FreshDatabase, freshDatabase } from '../../test/services/postgres.js';
-import { isCaughtUp, someEvent } from './event-store.contract.js';
+import { isCaughtUp, someEvent } from './event-store-kit.contract.js';
 import { ConflictError } from './port.js';
 import { int4Array, int8Array, textArray, uuidArray } from './postgres/binary-array.js';
 import { migrateEventStore } from './postgres/migrations.js';

@@ -232,7 +232,7 @@ class RunnerSession implements Session {
 }
 
 /** The narrowest filter that lets through whatever one of the projections wants. */
-export function unionFilter(projections: readonly Projection[]): EventFilter {
+function unionFilter(projections: readonly Projection[]): EventFilter {
   const filters = projections.map(({ filter }) => filter);
   const union = (lists: readonly (readonly string[] | undefined)[]) =>
     lists.every((list) => list !== undefined) ? [...new Set(lists.flat())] : undefined;

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { Column, Entity, type MigrationInterface, PrimaryColumn, type QueryRunner } from 'typeorm';
 import { newId } from '#libs/kernel';
 import { type FreshDatabase, freshDatabase } from '../../test/services/postgres.js';
-import { collect, someEvent } from './event-store.contract.js';
+import { collect, someEvent } from './event-store-kit.contract.js';
 import type { EventStore, RecordedEvent } from './port.js';
 import { migrateEventStore } from './postgres/migrations.js';
 import { PostgresEventStore } from './postgres/postgres-event-store.js';

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { type FreshDatabase, freshDatabase } from '../../test/services/postgres.js';
-import { someEvent } from './event-store.contract.js';
+import { someEvent } from './event-store-kit.contract.js';
 import { MemoryEventStore } from './memory.js';
 import { MemorySubscriptions } from './memory-subscriptions.js';
 import type { EventStore } from './port.js';
