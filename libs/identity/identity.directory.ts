@@ -35,6 +35,7 @@ export class IdentityDirectory extends IdentityPort {
   override async principal({ kind, id, authenticatedAt }: Subject): Promise<Principal | undefined> {
     const state = kind === 'person' ? await this.person(id) : await this.client(id);
     if (state.status !== 'active') return undefined;
+    if (kind === 'person' && authenticatedAt < (await this.#enrolledAt(id))) return undefined;
     const organisation = await this.organisation(state.organisationId);
     const roles = 'roles' in state ? state.roles : (CLIENT_ROLES[organisation.kind] ?? []);
     return { kind, id, organisation, roles, authenticatedAt };
@@ -44,6 +45,18 @@ export class IdentityDirectory extends IdentityPort {
     const client = await this.client(clientId);
     if (client.status !== 'active') return undefined;
     return { organisationId: client.organisationId, jwks: client.jwks };
+  }
+
+  /**
+   * When the person last proved a second factor, to the second as tokens count: whoever was signed in before a new
+   * enrolment is so no longer.
+   */
+  async #enrolledAt(personId: string): Promise<number> {
+    let enrolledAt = 0;
+    for await (const { type, metadata } of this.store.readStream(streamName(personStream.events.category, personId))) {
+      if (type === 'SignInEnrolled') enrolledAt = Math.floor(Date.parse(metadata.occurredAt) / 1_000) * 1_000;
+    }
+    return enrolledAt;
   }
 
   person(id: string): Promise<PersonState> {

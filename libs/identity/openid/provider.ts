@@ -76,7 +76,10 @@ export function openIdProvider(options: OpenIdOptions): Provider {
       userinfo: { enabled: false },
       resourceIndicators: hubAsResource(options.signingKey.kid),
     },
-    findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    findAccount: async (_ctx, id) => {
+      const known = await identity.principal({ kind: 'person', id, authenticatedAt: Date.now() });
+      return known && { accountId: id, claims: () => ({ sub: id }) };
+    },
     loadExistingGrant,
     extraTokenClaims: (ctx, token) => {
       const { AuthorizationCode, RefreshToken } = ctx.oidc.entities as Record<
