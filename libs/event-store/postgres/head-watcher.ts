@@ -52,6 +52,7 @@ export class HeadWatcher {
           this.#grown.wake();
         }
       } catch (error) {
+        if (signal.aborted) return;
         if (!isPassing(error)) throw error;
         await this.#wake.wait(signal, RETRY_MS);
         continue;
@@ -75,7 +76,7 @@ export class HeadWatcher {
         this.#notify(); // what came while nobody listened
         await gone;
       } catch (error) {
-        if (!isPassing(error)) throw error;
+        if (!signal.aborted && !isPassing(error)) throw error;
       }
       await client.end().catch(() => {});
       if (!signal.aborted) await new Waiters().wait(signal, RETRY_MS);
