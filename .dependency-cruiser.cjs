@@ -38,7 +38,9 @@ module.exports = {
       comment: 'deciders and events must run anywhere and forever: no framework, no I/O, no clock',
       severity: 'error',
       from: { path: '\\.(decider|events)\\.ts$' },
-      to: { path: '(node_modules/(@nestjs|typeorm|pg|fastify)/|^(node:|fs|net|http|crypto)|libs/(platform|event-store)/)' },
+      to: {
+        path: '(node_modules/(@nestjs|typeorm|pg|fastify)/|^(node:|fs|net|http|crypto)|libs/(platform|event-store)/)',
+      },
     },
     {
       name: 'kernel-stands-alone',
@@ -49,7 +51,8 @@ module.exports = {
     },
     {
       name: 'services-learn-by-events',
-      comment: 'services hear of each other through stored events or ask a port; no in-process shortcut (shapes of events, as types, may be known)',
+      comment:
+        'services hear of each other through stored events or ask a port; no in-process shortcut (shapes of events, as types, may be known)',
       severity: 'error',
       from: { path: '^libs/(identity|registry|integration|access|media|audit|vault)/', pathNot: '\\.spec\\.ts$' },
       to: {
@@ -63,6 +66,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { conditionNames: ['source', 'import', 'types', 'node', 'default'], exportsFields: ['exports'] },
+    enhancedResolveOptions: {
+      conditionNames: ['source', 'import', 'types', 'node', 'default'],
+      exportsFields: ['exports'],
+    },
   },
 };

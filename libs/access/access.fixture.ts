@@ -92,7 +92,7 @@ export const credential = (n: number, change: Partial<CredentialFact> = {}): Cre
   ...change,
 });
 
-export const personFact = (id: string, n: number, change: Partial<CredentialFact> = {}): PersonFact => ({
+const personFact = (id: string, n: number, change: Partial<CredentialFact> = {}): PersonFact => ({
   id,
   organisationId: ids.transport,
   active: true,

@@ -15,7 +15,7 @@ import { PlaybackDecisions } from './playback/playback-decisions.js';
 import { RetrievalSessionController } from './retrieval-session/retrieval-session.controller.js';
 import { Streams } from './streams.js';
 
-export const accessReadModel: ReadModelDefinition = {
+const accessReadModel: ReadModelDefinition = {
   schema: 'access',
   entities: [
     OrganisationRow,

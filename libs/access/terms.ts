@@ -2,11 +2,11 @@ import { z } from 'zod';
 import type { OrganisationKind, OrganisationLevel } from '#libs/kernel';
 
 /** What may be done with video: 查阅 view, 复制 copy, 调取 retrieve, 接入 connect, 直接使用 direct-use (Art. 15). */
-export const ACTS = ['view', 'copy', 'retrieve', 'connect', 'direct-use'] as const;
+const ACTS = ['view', 'copy', 'retrieve', 'connect', 'direct-use'] as const;
 export type Act = (typeof ACTS)[number];
 
 /** Legal bases of access. `gz117:15.2` (emergency) is named so that it can be refused clearly until it is offered. */
-export const BASES = ['gz117:15.1', 'gz117:15.2', 'gz117:15.3', 'gz117:7'] as const;
+const BASES = ['gz117:15.1', 'gz117:15.2', 'gz117:15.3', 'gz117:7'] as const;
 export type Basis = (typeof BASES)[number];
 
 /** Acts that each basis opens; undefined where the basis is not offered yet. */
@@ -43,11 +43,11 @@ const NO_NAMES = 'no names of persons, no document or telephone numbers: it stan
 export const entityId = z.guid();
 export const instant = z.iso.datetime().describe('ISO 8601, UTC');
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'SHA-256 in lower-case hexadecimal');
-export const act = z.enum(ACTS);
+const act = z.enum(ACTS);
 export const basis = z.enum(BASES);
 export const division = z.string().regex(/^\d{2}(\d{2}){0,2}$/);
 export const freeText = (max: number) => z.string().trim().min(1).max(max).describe(NO_NAMES);
-export const cameraIds = z.array(entityId).min(1).max(BOUNDS.camerasMax);
+const cameraIds = z.array(entityId).min(1).max(BOUNDS.camerasMax);
 export const windowOf = z.strictObject({ from: instant, to: instant }).describe('range of recordings, end excluded');
 export const law = z
   .strictObject({ name: z.string().trim().min(1).max(200), article: z.string().trim().min(1).max(50) })

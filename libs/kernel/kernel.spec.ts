@@ -74,7 +74,7 @@ describe('canonical JSON (RFC 8785)', () => {
 
   test('refuses what JSON cannot say', () => {
     const cycle: Record<string, unknown> = {};
-    cycle['self'] = cycle;
+    cycle.self = cycle;
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 1n, () => 1, '\ud800', cycle]) {
       expect(() => canonicalJson(value)).toThrow(TypeError);
     }

@@ -13,5 +13,13 @@ export {
   type TimeRange,
 } from './ports.js';
 export { type RecordingEvent, recordingEvents } from './recording.events.js';
-export { signTicket, TICKET_AUDIENCE, TICKET_ISSUER, TICKET_SECONDS_MAX, type TicketClaims } from './ticket.js';
+export { SegmentIndex } from './segment-index.js';
+export {
+  signTicket,
+  TICKET_AUDIENCE,
+  TICKET_ISSUER,
+  TICKET_SECONDS_MAX,
+  type TicketClaims,
+  TicketVerifier,
+} from './ticket.js';
 export { type ByteReader, type ClipFault, type ClipVerdict, verifyClip } from './verify-clip.js';

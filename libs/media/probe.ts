@@ -91,7 +91,7 @@ function readAnswer(answer: string): Probed | undefined {
   if (typeof codec !== 'string' || !CODECS.has(codec)) return { reachable: false, failure: 'no-video' };
   // A size of 0: the source announced video and sent none.
   if (!isPositive(width) || !isPositive(height)) return { reachable: false, failure: 'no-video' };
-  const frameRate = rateOf(stream['avg_frame_rate']) || rateOf(stream['r_frame_rate']);
+  const frameRate = rateOf(stream.avg_frame_rate) || rateOf(stream.r_frame_rate);
   return { reachable: true, codec, width, height, frameRate };
 }
 

@@ -180,7 +180,7 @@ export function startFfmpeg(program: 'ffmpeg' | 'ffprobe', args: readonly string
   const quiet = ['-hide_banner', '-loglevel', 'error', ...(program === 'ffmpeg' ? ['-nostdin', '-nostats'] : [])];
   const child = spawn(program, [...quiet, ...args], {
     stdio: [stdin, 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] },
+    env: { PATH: process.env.PATH },
   });
   if (input.feed && child.stdin) {
     child.stdin.on('error', () => input.feed?.destroy());

@@ -26,7 +26,7 @@ export interface NetworkSource {
 }
 
 /** A file that may be a source; opened, so that nothing can be put in its place. */
-export interface FileSource {
+interface FileSource {
   readonly protocol: 'file';
   readonly file: FileHandle;
 }

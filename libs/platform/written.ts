@@ -14,7 +14,7 @@ import { platformRefusals } from './platform.refusals.js';
 import { readModelToken } from './read-model.module.js';
 
 /** Name of the header by which a client reads its own writes. */
-export const POSITION_HEADER = 'mingjing-position';
+const POSITION_HEADER = 'mingjing-position';
 
 /** How long a read waits for its read model. */
 const READ_WAIT_MS = 5_000;

@@ -4,7 +4,7 @@ import type { Cast } from './cast.js';
 import type { Checks } from './checks.js';
 
 const HOUR_MS = 3_600_000;
-export const CERTIFICATE = createHash('sha256').update('certificate of the unit').digest('hex');
+const CERTIFICATE = createHash('sha256').update('certificate of the unit').digest('hex');
 export const CASE_NUMBER = '黔交执〔2026〕0117号';
 export const DESTINATION = '贵阳市交通委员会执法支队 案卷 0117';
 

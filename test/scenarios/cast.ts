@@ -6,7 +6,7 @@ import type { Checks } from './checks.js';
 const DAY_MS = 86_400_000;
 
 /** A person of the story with what only they know. */
-export interface Person extends User {
+interface Person extends User {
   readonly id: string;
   readonly credentialNumber: string;
 }

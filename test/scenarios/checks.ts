@@ -1,7 +1,7 @@
 import type { Answer } from './api.js';
 
 /** A check of a scenario did not hold. */
-export class CheckFailed extends Error {
+class CheckFailed extends Error {
   override readonly name = 'CheckFailed';
 }
 

@@ -18,7 +18,7 @@ export interface HubProcess {
 }
 
 /** The built program; run `npm run build` first. */
-export const HUB_PROGRAM = join(process.cwd(), 'dist', 'apps', 'hub', 'main.js');
+const HUB_PROGRAM = join(process.cwd(), 'dist', 'apps', 'hub', 'main.js');
 
 /**
  * Starts a hub and waits until it says that it is ready.

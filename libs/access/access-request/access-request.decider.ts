@@ -31,7 +31,7 @@ import {
 export type AccessAsk = Omit<AccessRequested, 'requestedBy' | 'organisationId' | 'divisions'>;
 
 /** What an approval leaves of the request; what is absent stays as it was asked. */
-export type Shortening = { readonly [part in keyof Scope]?: Scope[part] | undefined };
+type Shortening = { readonly [part in keyof Scope]?: Scope[part] | undefined };
 
 type Scope = Pick<AccessApproved, 'acts' | 'cameraIds' | 'live' | 'window' | 'validFrom' | 'validTo'>;
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineEvents, type EventOf } from '#libs/kernel';
 import { entityId, holder, instant, windowOf } from '../terms.js';
 
-export const MODES = ['live', 'recorded'] as const;
+const MODES = ['live', 'recorded'] as const;
 
 /** What somebody wants to play: one camera, live or a range of its recordings. */
 export const playbackAsk = z.strictObject({

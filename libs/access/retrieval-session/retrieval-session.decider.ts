@@ -45,7 +45,7 @@ interface Opened extends Prepared {
   readonly divisions: readonly string[];
 }
 
-export interface StartedSession extends Opened {
+interface StartedSession extends Opened {
   readonly status: 'started';
   readonly investigatorIds: readonly string[];
   readonly endsAt: string;

@@ -16,9 +16,9 @@ import { PostgresAdapter } from './postgres-adapter.js';
 /** Resource that access tokens are for (RFC 8707). */
 export const AUDIENCE = 'urn:mingjing:hub';
 /** The one scope: what a token may do follows from the roles of its holder, not from the token. */
-export const SCOPE = 'hub';
+const SCOPE = 'hub';
 /** Public client for people on their own machine: authorization code + PKCE, loopback redirect (RFC 8252 §7.3). */
-export const NATIVE_CLIENT = 'mingjing-cli';
+const NATIVE_CLIENT = 'mingjing-cli';
 
 const MINUTE_S = 60;
 const TTL = {
