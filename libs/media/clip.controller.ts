@@ -13,7 +13,6 @@ const clipAsk = z.strictObject({
   cameraId: id,
   from: z.iso.datetime({ precision: 3 }),
   to: z.iso.datetime({ precision: 3 }).describe('excluded; 24 hours after from at most'),
-  destination: z.string().trim().min(1).max(500).describe('where the material goes (Art. 17(4))'),
 });
 const clipAnswer = z.object({
   id,
@@ -57,20 +56,22 @@ export class ClipController {
 
   @Get(':id/clip.mp4')
   @Allow({ roles: 'signed-in' })
-  @ApiOperation({ summary: 'The clip, for the organisation that it was made for' })
+  @ApiOperation({ summary: 'The clip, for the people its grant names while it is in force; each fetch is on record' })
   @ApiProduces('video/mp4')
-  async clip(@Param('id', { schema: id }) clipId: string, @Context() { principal }: RequestContext) {
-    const { mp4 } = await this.clips.paths(clipId, principal.organisation.id);
-    return download(mp4, 'video/mp4', `${clipId}.mp4`);
+  async clip(@Param('id', { schema: id }) clipId: string, @Context() context: RequestContext) {
+    return download(await this.clips.fetch(clipId, 'clip', context), 'video/mp4', `${clipId}.mp4`);
   }
 
   @Get(':id/manifest')
   @Allow({ roles: 'signed-in' })
   @ApiOperation({ summary: 'The signed manifest (DSSE envelope, in-toto statement)' })
   @ApiProduces('application/vnd.dsse+json')
-  async manifest(@Param('id', { schema: id }) clipId: string, @Context() { principal }: RequestContext) {
-    const { manifest } = await this.clips.paths(clipId, principal.organisation.id);
-    return download(manifest, 'application/vnd.dsse+json', `${clipId}.dsse.json`);
+  async manifest(@Param('id', { schema: id }) clipId: string, @Context() context: RequestContext) {
+    return download(
+      await this.clips.fetch(clipId, 'manifest', context),
+      'application/vnd.dsse+json',
+      `${clipId}.dsse.json`,
+    );
   }
 }
 

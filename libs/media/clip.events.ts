@@ -25,6 +25,14 @@ export const clipEvents = defineEvents('media', 'clip', {
     since: '0.1',
     rules: ['gz117:17(4)', 'gz117:18(2)'],
   },
+  ClipFetched: {
+    data: z.strictObject({ part: z.enum(['clip', 'manifest']) }),
+    version: 1,
+    meaning: ['An investigator fetched a clip or its manifest', '调查取证人领取录像片段或其签名清单'],
+    since: '0.1',
+    rules: ['gz117:17(4)'],
+  },
 });
 
+export type ClipExported = Extract<ClipEvent, { type: 'ClipExported' }>['data'];
 export type ClipEvent = EventOf<typeof clipEvents>;

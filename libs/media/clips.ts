@@ -6,12 +6,13 @@ import { type CommandOutcome, EventStore } from '#libs/event-store';
 import { fold, Refusal, type RequestContext, streamName } from '#libs/kernel';
 import { Commands, platformRefusals } from '#libs/platform';
 import { KeyRing, type SigningKey } from '#libs/vault';
-import { type ClipState, clipStream } from './clip.decider.js';
-import type { ClipEvent } from './clip.events.js';
+import { type ClipState, clipStream, type GrantOfClip } from './clip.decider.js';
+import type { ClipEvent, ClipExported } from './clip.events.js';
 import { type BuiltClip, buildClip } from './export.js';
 import { signManifest } from './manifest.js';
 import { mediaRefusals } from './media.refusals.js';
 import { AccessPort, type ExportAsk, type ExportAuthorisation } from './ports.js';
+import { requireSealedOriginals } from './sealed-originals.js';
 import { SegmentIndex } from './segment-index.js';
 
 const EXPORTS_AT_ONCE = 2;
@@ -22,7 +23,6 @@ export interface ClipAsk {
   readonly cameraId: string;
   readonly from: string;
   readonly to: string;
-  readonly destination: string;
 }
 
 /** Folder of the clips, injected by the module. */
@@ -61,44 +61,40 @@ export class Clips {
     }
     this.#running += 1;
     try {
-      const { destination, ...where } = ask;
-      const wanted: ExportAsk = { ...where, clipId, grantId: await this.#grantOf(ask.sessionId) };
+      const wanted: ExportAsk = { ...ask, clipId, grantId: await this.#grantOf(ask.sessionId) };
       const authorisation = await this.access.authoriseExport(wanted, context);
-      return await this.#make(wanted, destination, authorisation, context);
+      return await this.#make(wanted, authorisation, context);
     } finally {
       this.#running -= 1;
     }
   }
 
   /**
-   * A clip for whom it was made.
-   * @throws Refusal `media.no-such-clip` also when it belongs to another organisation
+   * Path of a clip or its manifest, for the people whom its grant names while it is in force; on record before it is
+   * handed out (Art. 17(4)).
+   * @throws Refusal `media.no-such-clip`
    */
-  async paths(clipId: string, organisationId: string): Promise<{ readonly mp4: string; readonly manifest: string }> {
+  async fetch(clipId: string, part: 'clip' | 'manifest', context: RequestContext): Promise<string> {
     const state = await this.#state(clipId);
-    if (state.status === 'none' || state.clip.organisationId !== organisationId) {
-      throw mediaRefusals['media.no-such-clip']('unknown id');
-    }
-    return this.#paths(clipId);
+    const grant = state.status === 'exported' ? await this.#grant(state.clip.grantId) : undefined;
+    const { at, principal } = context;
+    const command = { type: 'FetchClip', part, personId: principal.id, at, grant } as const;
+    await this.commands.run(clipStream, clipId, command, context);
+    const { mp4, manifest } = this.#paths(clipId);
+    return part === 'clip' ? mp4 : manifest;
   }
 
   async #make(
     { clipId, cameraId, from, to, grantId, sessionId }: ExportAsk,
-    destination: string,
     authorisation: ExportAuthorisation,
     context: RequestContext,
   ): Promise<CommandOutcome<ClipState, ClipEvent>> {
     const { mp4, manifest } = this.#paths(clipId);
     const range = { cameraId, from: Date.parse(from), to: Date.parse(to) };
+    await requireSealedOriginals(this.store, this.index, range);
     const built = await buildClip(this.index, range, mp4);
     try {
-      const signed = this.#sign(
-        { clipId, cameraId, from, to, grantId, sessionId },
-        destination,
-        authorisation,
-        built,
-        context,
-      );
+      const signed = this.#sign({ clipId, cameraId, from, to, grantId, sessionId }, authorisation, built, context);
       await writeDurably(manifest, signed);
       const clip = {
         grantId,
@@ -112,7 +108,7 @@ export class Clips {
         bytes: built.bytes,
         sha256: built.sha256,
         manifestSha256: createHash('sha256').update(signed).digest('hex'),
-        destination,
+        destination: authorisation.destination,
       };
       return await this.#record(clipId, clip, context);
     } catch (error) {
@@ -126,8 +122,7 @@ export class Clips {
 
   #sign(
     ask: ExportAsk,
-    destination: string,
-    { requestId, basis, purpose, gbDeviceId, caseNumber }: ExportAuthorisation,
+    { requestId, basis, purpose, destination, gbDeviceId, caseNumber }: ExportAuthorisation,
     { sha256, init, segments }: BuiltClip,
     { actor, at }: RequestContext,
   ): Buffer {
@@ -150,7 +145,7 @@ export class Clips {
     return signManifest({ name: `${ask.clipId}.mp4`, sha256, predicate }, this.key);
   }
 
-  #record(clipId: string, clip: ClipEvent['data'], context: RequestContext) {
+  #record(clipId: string, clip: ClipExported, context: RequestContext) {
     return this.commands.run(clipStream, clipId, { type: 'RecordClip', clip }, context);
   }
 
@@ -166,6 +161,15 @@ export class Clips {
       return (data as { grantId: string }).grantId;
     }
     throw platformRefusals['platform.not-found']('no such retrieval session');
+  }
+
+  async #grant(grantId: string): Promise<GrantOfClip | undefined> {
+    let grant: GrantOfClip | undefined;
+    for await (const { type, data } of this.store.readStream(streamName('grant', grantId))) {
+      if (type === 'GrantIssued') grant = { ...(data as Omit<GrantOfClip, 'revoked'>), revoked: false };
+      else if (type === 'GrantRevoked' && grant !== undefined) grant = { ...grant, revoked: true };
+    }
+    return grant;
   }
 
   #paths(clipId: string) {

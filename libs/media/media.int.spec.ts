@@ -22,6 +22,7 @@ import { MediaModule } from './media.module.js';
 import { AccessPort, type ExportAsk } from './ports.js';
 import { recordingEvents } from './recording.events.js';
 import { record, testVideo } from './recording.fixture.js';
+import { merkleRoot } from './seal.js';
 import { type Segment, SegmentIndex } from './segment-index.js';
 import { signTicket, type TicketClaims } from './ticket.js';
 import { verifyClip } from './verify-clip.js';
@@ -37,7 +38,10 @@ const playbackEvents = defineEvents('access', 'playback', {
   PlaybackStarted: anything('s'),
   PlaybackStopped: anything('e'),
 });
-const grantEvents = defineEvents('access', 'grant', { GrantRevoked: anything('r') });
+const grantEvents = defineEvents('access', 'grant', {
+  GrantIssued: anything('i'),
+  GrantRevoked: anything('r'),
+});
 const sessionEvents = defineEvents('access', 'retrievalSession', { RetrievalSessionOpened: anything('o') });
 const connectionEvents = defineEvents('integration', 'connection', { ConnectionOpened: anything('c') });
 
@@ -260,10 +264,10 @@ describe('the media gateway over HTTP on PostgreSQL', () => {
     expect((await fetch(`${path}/${epoch}/0.m4s${query}`)).status).toBe(403);
   });
 
-  test('a clip is decided on, made, recorded, and proves itself; another organisation does not get it', async () => {
+  test('a clip is decided on, made, recorded, and proves itself; nobody else gets it, nor anybody after a revocation', async () => {
     const [sessionId, grantId] = [newId(), newId()];
     await append(service.store, sessionEvents, sessionId, { type: 'RetrievalSessionOpened', data: { grantId } });
-    const ask = { sessionId, cameraId, from: iso(NOON), to: iso(NOON + 60_000), destination: '省交通运输厅' };
+    const ask = { sessionId, cameraId, from: iso(NOON), to: iso(NOON + 60_000) };
     const key = { 'idempotency-key': newId() };
     const made = await service.post(officer, '/api/v1/clips', ask, key);
     expect(made).toMatchObject({ status: 201, body: { segments: segments.length } });
@@ -272,6 +276,8 @@ describe('the media gateway over HTTP on PostgreSQL', () => {
     expect(again.body).toEqual(made.body);
     expect(access.asked).toHaveLength(1);
 
+    const issued = { personIds: [officer.id], validTo: '2999-01-01T00:00:00.000Z' };
+    await append(service.store, grantEvents, grantId, { type: 'GrantIssued', data: issued });
     const authorization = `Bearer ${officer.id}`;
     const download = async (path: string) =>
       Buffer.from(await (await fetch(origin + path, { headers: { authorization } })).arrayBuffer());
@@ -284,10 +290,21 @@ describe('the media gateway over HTTP on PostgreSQL', () => {
     expect(verdict.manifest.predicate).toMatchObject({
       grant: grantId,
       caseNumber: '2026-1',
-      destination: '省交通运输厅',
+      destination: '档案',
     });
 
-    expect((await service.get(person(newId()), clip!)).body.code).toBe('media.no-such-clip');
+    const colleague = person(officer.organisation.id);
+    for (const other of [person(newId()), colleague]) {
+      expect((await service.get(other, clip!)).body.code).toBe('media.no-such-clip');
+    }
+    const fetched = [];
+    for await (const { type, data } of service.store.readStream(`clip-${made.body.id}`)) fetched.push([type, data]);
+    expect(fetched.slice(1)).toEqual([
+      ['ClipFetched', { part: 'clip' }],
+      ['ClipFetched', { part: 'manifest' }],
+    ]);
+    await append(service.store, grantEvents, grantId, { type: 'GrantRevoked', data: {} });
+    expect((await service.get(officer, clip!)).body.code).toBe('media.no-such-clip');
     expect((await service.get(undefined, clip!)).status).toBe(401);
   });
 
@@ -300,13 +317,30 @@ describe('the media gateway over HTTP on PostgreSQL', () => {
     const spoilt = newId();
     await record(index, spoilt, NOON, testVideo(4));
     await rm(index.path(spoilt, NOON, 1));
-    const ask = { sessionId, cameraId: spoilt, from: iso(NOON), to: iso(NOON + 60_000), destination: 'x' };
+    const ask = { sessionId, cameraId: spoilt, from: iso(NOON), to: iso(NOON + 60_000) };
     const refused = await service.post(officer, '/api/v1/clips', ask);
     expect(refused.body).toMatchObject({
       code: 'media.original-altered',
       facts: { segment: `${NOON}/1`, missing: true },
     });
     expect((await service.post(officer, '/api/v1/clips', { ...ask, sessionId: newId() })).status).toBe(404);
+  });
+
+  test('an original altered together with its index is refused by the seal in the store (gz117:18(2))', async () => {
+    const [sessionId, sealed] = [newId(), newId()];
+    const opened = { type: 'RetrievalSessionOpened', data: { grantId: newId() } };
+    await append(service.store, sessionEvents, sessionId, opened);
+    const kept = await record(index, sealed, NOON, testVideo(4));
+    const seal = (root: string) => ({
+      type: 'RecordingSealed',
+      data: { minute: iso(NOON), from: iso(NOON), to: iso(NOON + 8_000), segments: kept.length, root, gaps: [] },
+    });
+    const ask = { sessionId, cameraId: sealed, from: iso(NOON), to: iso(NOON + 60_000) };
+    await append(service.store, recordingEvents, sealed, seal(merkleRoot(kept.map(({ sha256 }) => sha256))));
+    expect((await service.post(officer, '/api/v1/clips', ask)).status).toBe(201);
+    await append(service.store, recordingEvents, sealed, seal('0'.repeat(64)));
+    const refused = await service.post(officer, '/api/v1/clips', ask);
+    expect(refused.body).toMatchObject({ code: 'media.original-altered', facts: { minute: iso(NOON) } });
   });
 });
 

@@ -1,4 +1,5 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { close, createReadStream, fstat, open, type ReadStream } from 'node:fs';
+import { promisify } from 'node:util';
 import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -17,8 +18,8 @@ const DAY_MS = 86_400_000;
 const LIVE_AGE_MS_MAX = 30_000;
 /** A player may still fetch what slid out of the playlist a moment ago. */
 const LIVE_SEGMENTS_OPEN = 2 * LIVE_SEGMENTS;
-/** Segments are read in large pieces: most need one or two. */
-const READ_BYTES = 512 * 1024;
+/** Larger pieces than this cost more in allocation than they save in calls. */
+const READ_BYTES = 128 * 1024;
 
 /** The ticket stands in the address: nothing may keep the answer or pass the address on. */
 const HEADERS = {
@@ -127,20 +128,23 @@ export class PlaybackController {
   }
 
   async #send(reply: FastifyReply, ticket: TicketClaims, path: string, bytes: number, footage?: Range): Promise<void> {
-    const file = await openOriginal(path, bytes, ticket.cam);
-    const stream = file.createReadStream({ highWaterMark: READ_BYTES });
+    const stream = await readOriginal(path, bytes, ticket.cam);
     // From here on an end of the playback tears the connection down, whatever is still on its way.
     reply.raw.once('close', this.playbacks.sending(ticket.pid, reply.raw, footage));
     await reply.headers({ ...HEADERS, 'content-type': 'video/mp4', 'content-length': bytes }).send(stream);
   }
 }
 
+/** Plain descriptors: streams over those of `node:fs/promises` take half as much time again. */
+const descriptor = { open: promisify(open), stat: promisify(fstat), close: promisify(close) };
+
 /** @throws Refusal `media.original-altered` when the file is missing or has another length than recorded */
-async function openOriginal(path: string, bytes: number, cameraId: string): Promise<FileHandle> {
-  const file = await open(path).catch(() => undefined);
-  if (file !== undefined) {
-    if ((await file.stat()).size === bytes) return file;
-    await file.close();
+async function readOriginal(path: string, bytes: number, cameraId: string): Promise<ReadStream> {
+  const fd = await descriptor.open(path, 'r').catch(() => undefined);
+  if (fd !== undefined) {
+    const { size } = await descriptor.stat(fd);
+    if (size === bytes) return createReadStream(path, { fd, highWaterMark: READ_BYTES });
+    await descriptor.close(fd);
   }
   throw mediaRefusals['media.original-altered']('an original is missing or has another length', { cameraId });
 }

@@ -36,7 +36,7 @@ export async function exportClip(
   checks.chapter('9. Export 导出');
   const { firstInvestigator: one, secondInvestigator: two, emergencyOfficer } = cast.people;
   const { sessionId, cameraId, folder } = where;
-  const ask = { sessionId, cameraId, from: iso(window.from), to: iso(window.to), destination: DESTINATION };
+  const ask = { sessionId, cameraId, from: iso(window.from), to: iso(window.to) };
   const outside = await one.post('/api/v1/clips', { ...ask, to: iso(window.to + 1_000) });
   checks.refused('an export that reaches outside the window', outside, 'access.outside-window', 'gz117:18(3)');
   const foreign = await emergencyOfficer.post('/api/v1/clips', ask);
