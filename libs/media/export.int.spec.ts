@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { newId } from '#libs/kernel';
 import { type BuiltClip, buildClip } from './export.js';
-import { type ClipManifest, type ManifestError, openManifest, signManifest } from './manifest.js';
+import { type ClipManifest, keyIdOf, type ManifestError, openManifest, signManifest } from './manifest.js';
 import { record, testVideo } from './recording.fixture.js';
 import { SegmentIndex } from './segment-index.js';
 import { type ByteReader, verifyClip } from './verify-clip.js';
@@ -16,7 +16,6 @@ const NOON = Date.parse('2026-03-01T12:00:00.000Z');
 const AGAIN = NOON + 8_000 + 5_500;
 const cameraId = newId();
 const pair = generateKeyPairSync('ed25519');
-const key = { ...pair, kid: '' };
 const stranger = generateKeyPairSync('ed25519');
 
 let folder: string;
@@ -60,8 +59,7 @@ beforeAll(async () => {
   const path = join(folder, 'clip.mp4');
   clip = await buildClip(index, { cameraId, from: NOON + 1_000, to: NOON + 60_000 }, path);
   mp4 = await readFile(path);
-  const { keyIdOf } = await import('./manifest.js');
-  manifest = signManifest(manifestOf(clip), { ...key, kid: keyIdOf(pair.publicKey) });
+  manifest = signManifest(manifestOf(clip), { ...pair, kid: keyIdOf(pair.publicKey) });
 });
 afterAll(() => rm(folder, { recursive: true }));
 

@@ -1,6 +1,6 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +43,10 @@ const grantEvents = defineEvents('access', 'grant', {
   GrantRevoked: anything('r'),
 });
 const sessionEvents = defineEvents('access', 'retrievalSession', { RetrievalSessionOpened: anything('o') });
-const connectionEvents = defineEvents('integration', 'connection', { ConnectionOpened: anything('c') });
+const connectionEvents = defineEvents('integration', 'connection', {
+  ConnectionOpened: anything('c'),
+  ConnectionClosed: anything('d'),
+});
 
 async function append(store: EventStore, declared: StreamEvents, id: string, event: DomainEvent): Promise<void> {
   const context: CommandContext = { actor: { kind: 'system', id: 'spec' }, at: AT, correlationId: newId(), newId };
@@ -131,32 +134,32 @@ describe('the media gateway over HTTP on PostgreSQL', () => {
     await rm(folder, { recursive: true });
   });
 
-  function ticketFor(change: Partial<TicketClaims> = {}): { path: string; query: string; ticket: TicketClaims } {
+  function ticketFor(change: Partial<TicketClaims> = {}) {
     const iat = service.clock.now() / 1_000;
     const ids = { jti: newId(), sub: newId(), pid: newId(), gid: newId(), sid: newId(), cam: cameraId };
     const fixed = { iss: 'mingjing-access', aud: 'mingjing-media', iat, exp: iat + 60 } as const;
-    const ticket: TicketClaims = {
-      ...fixed,
-      ...ids,
-      mode: 'recorded',
-      from: NOON + 2_000,
-      to: NOON + 8_000,
-      ...change,
-    };
+    const window = { mode: 'recorded', from: NOON + 2_000, to: NOON + 8_000 } as const;
+    return signed({ ...fixed, ...ids, ...window, ...change });
+  }
+
+  function liveTicket(cam: string) {
+    const { from: _, to: __, ...ticket } = ticketFor({ cam }).ticket;
+    return signed({ ...ticket, mode: 'live' });
+  }
+
+  function signed(ticket: TicketClaims): { path: string; query: string; ticket: TicketClaims } {
     const query = `?ticket=${signTicket(ticket, access.key)}`;
     return { ticket, query, path: `${origin}/media/playbacks/${ticket.pid}` };
   }
 
-  async function onRecord(playbackId: string): Promise<string[]> {
+  async function typesOf(stream: string): Promise<string[]> {
     const types: string[] = [];
-    for await (const { type } of service.store.readStream(`playback-${playbackId}`)) types.push(type);
+    for await (const { type } of service.store.readStream(stream)) types.push(type);
     return types;
   }
 
-  /** Waits until the record says it; a record that never does fails the test by its time limit. */
-  async function recorded(playbackId: string, type: string): Promise<void> {
-    while (!(await onRecord(playbackId)).includes(type)) await new Promise((go) => setTimeout(go, 20));
-  }
+  const onRecord = (playbackId: string) => typesOf(`playback-${playbackId}`);
+  const recorded = (playbackId: string, type: string) => until(async () => (await onRecord(playbackId)).includes(type));
 
   const codeOf = async (answer: Response) => ((await answer.json()) as { code: string }).code;
 
@@ -248,12 +251,7 @@ describe('the media gateway over HTTP on PostgreSQL', () => {
 
   test('live shows the newest segments and nothing older, and says when there is nothing', async () => {
     const camera = newId();
-    const live = () => {
-      const { from: _, to: __, ...ticket } = ticketFor({ cam: camera }).ticket;
-      const mine = { ...ticket, pid: newId(), mode: 'live' } as const;
-      return [`${origin}/media/playbacks/${mine.pid}`, `?ticket=${signTicket(mine, access.key)}`] as const;
-    };
-    const [path, query] = live();
+    const { path, query } = liveTicket(camera);
     expect((await fetch(`${path}/index.m3u8${query}`)).status).toBe(503);
     const epoch = service.clock.now() - 100_000;
     const all = await record(index, camera, epoch, testVideo(100, '64x64'));
@@ -262,6 +260,21 @@ describe('the media gateway over HTTP on PostgreSQL', () => {
     expect(list).not.toContain('ENDLIST');
     expect((await fetch(`${path}/${epoch}/${all.at(-1)!.n}.m4s${query}`)).status).toBe(200);
     expect((await fetch(`${path}/${epoch}/0.m4s${query}`)).status).toBe(403);
+  });
+
+  test('a camera is recorded while its connection is open; when it closes, who watched it live is cut off', async () => {
+    const [camera, connection] = [newId(), newId()];
+    await writeFile(join(folder, 'gate.mp4'), testVideo(6));
+    const source = { cameraId: camera, protocol: 'file', address: 'gate.mp4' };
+    await append(service.store, connectionEvents, connection, { type: 'ConnectionOpened', data: source });
+    await until(async () => (await typesOf(`recording-${camera}`)).includes('RecordingStarted'));
+    const { path, query, ticket } = liveTicket(camera);
+    const list = `${path}/index.m3u8${query}`;
+    await until(async () => (await fetch(list)).status === 200);
+
+    await append(service.store, connectionEvents, connection, { type: 'ConnectionClosed', data: { cameraId: camera } });
+    await recorded(ticket.pid, 'PlaybackStopped');
+    expect((await fetch(list)).status).toBe(403);
   });
 
   test('a clip is decided on, made, recorded, and proves itself; nobody else gets it, nor anybody after a revocation', async () => {
@@ -283,7 +296,6 @@ describe('the media gateway over HTTP on PostgreSQL', () => {
       Buffer.from(await (await fetch(origin + path, { headers: { authorization } })).arrayBuffer());
     const { clip, manifest, publicKey } = made.body.links as Record<string, string>;
     const [mp4, signed, pem] = [await download(clip!), await download(manifest!), await download(publicKey!)];
-    const { createPublicKey } = await import('node:crypto');
     const reader = { size: mp4.length, read: async (at: number, size: number) => mp4.subarray(at, at + size) };
     const verdict = await verifyClip(reader, signed, createPublicKey(pem));
     expect(verdict).toMatchObject({ good: true, manifest: { sha256: made.body.sha256 } });
@@ -343,6 +355,11 @@ describe('the media gateway over HTTP on PostgreSQL', () => {
     expect(refused.body).toMatchObject({ code: 'media.original-altered', facts: { minute: iso(NOON) } });
   });
 });
+
+/** Waits until something holds; what never does fails the test by its time limit. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((go) => setTimeout(go, 20));
+}
 
 async function length(answer: IncomingMessage): Promise<number> {
   let sum = 0;
