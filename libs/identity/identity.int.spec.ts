@@ -151,7 +151,7 @@ describe('identity over HTTP on PostgreSQL', () => {
     const { id: organisationId } = await department();
     const { id } = await person(organisationId);
     const identity = service.app.get(IdentityPort);
-    const roles = async () => (await identity.principal({ kind: 'person', id, authenticatedAt: 1 }))?.roles;
+    const roles = async () => (await identity.principal({ kind: 'person', id, authenticatedAt: Date.now() }))?.roles;
     expect(await roles()).toEqual([]);
     await done(operator, `people/${id}/roles`, { role: 'department-officer' });
     expect(await roles()).toEqual(['department-officer']);
@@ -174,7 +174,7 @@ describe('identity over HTTP on PostgreSQL', () => {
         service.post(operator, `/api/v1/people/${id}/roles`, { role }),
       ),
     );
-    const principal = await service.app.get(IdentityPort).principal({ kind: 'person', id, authenticatedAt: 1 });
+    const principal = await service.app.get(IdentityPort).principal({ kind: 'person', id, authenticatedAt: Date.now() });
     expect(principal?.roles).toEqual(['hub-operator']);
   });
 
@@ -293,7 +293,7 @@ describe('identity over HTTP on PostgreSQL', () => {
     expect(confirmed.status).toBe(201);
     expect(await bootstrap.codeWhileUnused()).toBeUndefined();
     const id = String(confirmed.body.personId);
-    const principal = await service.app.get(IdentityPort).principal({ kind: 'person', id, authenticatedAt: 1 });
+    const principal = await service.app.get(IdentityPort).principal({ kind: 'person', id, authenticatedAt: Date.now() });
     expect(principal).toMatchObject({ roles: ['hub-operator'], organisation: { kind: 'government', division: '52' } });
     expect((await events('person', id)).map(({ type }) => type)).toEqual([
       'PersonRegistered',
