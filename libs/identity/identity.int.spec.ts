@@ -174,7 +174,9 @@ describe('identity over HTTP on PostgreSQL', () => {
         service.post(operator, `/api/v1/people/${id}/roles`, { role }),
       ),
     );
-    const principal = await service.app.get(IdentityPort).principal({ kind: 'person', id, authenticatedAt: Date.now() });
+    const principal = await service.app
+      .get(IdentityPort)
+      .principal({ kind: 'person', id, authenticatedAt: Date.now() });
     expect(principal?.roles).toEqual(['hub-operator']);
   });
 
@@ -293,7 +295,9 @@ describe('identity over HTTP on PostgreSQL', () => {
     expect(confirmed.status).toBe(201);
     expect(await bootstrap.codeWhileUnused()).toBeUndefined();
     const id = String(confirmed.body.personId);
-    const principal = await service.app.get(IdentityPort).principal({ kind: 'person', id, authenticatedAt: Date.now() });
+    const principal = await service.app
+      .get(IdentityPort)
+      .principal({ kind: 'person', id, authenticatedAt: Date.now() });
     expect(principal).toMatchObject({ roles: ['hub-operator'], organisation: { kind: 'government', division: '52' } });
     expect((await events('person', id)).map(({ type }) => type)).toEqual([
       'PersonRegistered',
