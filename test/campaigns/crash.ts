@@ -132,7 +132,6 @@ async function compare(dataDir: string, kills: number, ledger: Ledger): Promise<
     const stand = ids.filter((id) => standing.has(id)).length;
     return stand > 0 && stand < ids.length;
   }).length;
-  const recoveries = ledger.recoveriesMs.toSorted((a, b) => a - b);
   return {
     campaign: 'crash',
     kills,
@@ -140,14 +139,24 @@ async function compare(dataDir: string, kills: number, ledger: Ledger): Promise<
     acked: acked.length,
     lost,
     phantom: unasked + doubled + elsewhere + torn,
-    recovery_p50_ms: Math.round(recoveries[Math.floor(recoveries.length / 2)] ?? Number.NaN),
+    recovery_p50_ms: median(ledger.recoveriesMs),
   };
+}
+
+/** Median in whole milliseconds; NaN of nothing. */
+export function median(timesMs: readonly number[]): number {
+  const sorted = timesMs.toSorted((a, b) => a - b);
+  return Math.round(sorted[Math.floor(sorted.length / 2)] ?? Number.NaN);
+}
+
+/** Prints the report as the last line and sets the exit status: 1 when a promise is broken or nothing was tested. */
+export function conclude(report: CrashReport): void {
+  console.log(JSON.stringify(report));
+  if (report.lost > 0 || report.phantom > 0 || report.kills_in_flight === 0) process.exitCode = 1;
 }
 
 if (process.argv[1] === import.meta.filename) {
   const [kills = String(KILLS), ...command] = process.argv.slice(2).filter((argument) => argument !== '--');
   const writer = [process.execPath, join(import.meta.dirname, 'crash-writer.js')];
-  const report = await crashCampaign(Number(kills), command.length > 0 ? command : writer);
-  console.log(JSON.stringify(report));
-  if (report.lost > 0 || report.phantom > 0 || report.kills_in_flight === 0) process.exitCode = 1;
+  conclude(await crashCampaign(Number(kills), command.length > 0 ? command : writer));
 }
