@@ -21,6 +21,7 @@ export {
   type StreamAppend,
   type StreamAppended,
 } from './port.js';
+export { isPassing } from './postgres/connections.js';
 export { migrateEventStore } from './postgres/migrations.js';
 export { PostgresEventStore, type PostgresEventStoreOptions } from './postgres/postgres-event-store.js';
 export { PostgresSubscriptions, type PostgresSubscriptionsOptions } from './postgres/postgres-subscriptions.js';

@@ -1,5 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { BusyError, isPassing, OutcomeUnknownError } from '#libs/event-store';
 import { newId, Refusal, type RefusalKind } from '#libs/kernel';
 import { platformRefusals } from './platform.refusals.js';
 
@@ -52,6 +53,9 @@ export class ProblemFilter implements ExceptionFilter {
       void reply.status(500).type('application/problem+json').send(JSON.stringify(body));
       return;
     }
+    if (refusal !== exception && refusal.kind === 'unavailable') {
+      this.#log.warn(`${request.method} ${request.routeOptions?.url ?? ''} ${String(exception)}`);
+    }
     const status = STATUS[refusal.kind];
     if (status === 401) void reply.header('WWW-Authenticate', 'Bearer realm="mingjing"');
     if (status === 503) void reply.header('Retry-After', '1');
@@ -64,6 +68,11 @@ export class ProblemFilter implements ExceptionFilter {
 
 function asRefusal(exception: unknown): Refusal | undefined {
   if (exception instanceof Refusal) return exception;
+  // An outage is no bug: the caller repeats the request, a write under the same Idempotency-Key.
+  const cause = exception instanceof OutcomeUnknownError ? exception.cause : exception;
+  if (cause instanceof BusyError || isPassing(cause)) {
+    return platformRefusals['platform.unavailable']('the event store or its database does not answer');
+  }
   const status = statusOf(exception);
   const message = exception instanceof Error ? exception.message : 'bad request';
   switch (status) {
