@@ -10,12 +10,13 @@ import {
   streamName,
 } from '#libs/kernel';
 import {
+  BusyError,
   ConflictError,
-  DuplicateIdError,
   type EventStore,
   type EventToAppend,
   type ExpectedRevision,
   LimitError,
+  OutcomeUnknownError,
   type RecordedEvent,
   type StreamAppend,
 } from './port.js';
@@ -42,6 +43,11 @@ export const commandRefusals = defineRefusals({
       'The record could not be confirmed; repeat with the same Idempotency-Key',
       '无法确认是否已记录，请用同一幂等键重试',
     ],
+    rules: [],
+  },
+  'command.busy': {
+    kind: 'unavailable',
+    title: ['Too many records wait to be written; nothing was recorded', '等待写入的记录过多，本次未记录'],
     rules: [],
   },
   'command.too-large': {
@@ -176,9 +182,11 @@ async function appendOr(
       return 'again';
     }
     if (error instanceof LimitError) throw commandRefusals['command.too-large'](error.message);
-    if (error instanceof Refusal || error instanceof DuplicateIdError || error instanceof TypeError) throw error;
-    if (error instanceof Error && error.name === 'ZodError') throw error;
-    throw commandRefusals['command.outcome-unknown']('the event store did not confirm the record');
+    if (error instanceof BusyError) throw commandRefusals['command.busy'](error.message);
+    if (error instanceof OutcomeUnknownError) {
+      throw commandRefusals['command.outcome-unknown']('the event store did not confirm the record');
+    }
+    throw error;
   }
 }
 

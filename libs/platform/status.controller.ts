@@ -85,7 +85,7 @@ function pageOf({ status, head, readModels }: HubStatus): string {
 <html lang="zh-CN">
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>明镜 Mingjing</title>
+<title>明镜 Mingjing</title><link rel="icon" href="data:,">
 <style>
   body { font: 16px/1.6 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem; color: #1b2430; }
   h1 { font-size: 1.8rem; margin: 0; } .sub { color: #55606e; margin-top: .2rem; }

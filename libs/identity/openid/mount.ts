@@ -22,11 +22,12 @@ const PAGE_HEADERS = {
 };
 
 /** Mounts provider and sign-in page below `/oidc`. */
-export async function mountOpenId(fastify: FastifyInstance, provider: Provider, credentials: CredentialStore) {
+export function mountOpenId(fastify: FastifyInstance, provider: Provider, credentials: CredentialStore): void {
   const handle = provider.callback();
 
+  // Not awaited: that would begin Fastify's start before Nest has set its error handler.
   // The provider reads bodies itself, so these routes live where no parser runs.
-  await fastify.register(async (scope) => {
+  void fastify.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
     scope.all(`${PREFIX}/*`, (request, reply) => {
@@ -38,7 +39,7 @@ export async function mountOpenId(fastify: FastifyInstance, provider: Provider, 
     });
   });
 
-  await fastify.register(async (scope) => {
+  void fastify.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser(
       'application/x-www-form-urlencoded',

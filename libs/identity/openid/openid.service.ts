@@ -41,7 +41,7 @@ export class OpenIdService implements OnModuleInit, OnApplicationShutdown {
       signingKey: this.keys.signingKey('openid'),
       cookieSecret: this.keys.secret('cookies'),
     });
-    await mountOpenId(this.http.httpAdapter.getInstance<FastifyInstance>(), provider, this.credentials);
+    mountOpenId(this.http.httpAdapter.getInstance<FastifyInstance>(), provider, this.credentials);
   }
 
   async onApplicationShutdown(): Promise<void> {
