@@ -8,6 +8,7 @@ import { MediaGateway } from './media.gateway.js';
 import { MediaProcess } from './media.process.js';
 import { PlaybackController } from './playback.controller.js';
 import { Playbacks } from './playback.js';
+import { PlaybackMarks } from './playback-marks.js';
 import { AccessPort, MediaPort } from './ports.js';
 import { Recorders } from './recorders.js';
 import { SegmentIndex } from './segment-index.js';
@@ -33,9 +34,14 @@ const log = new Logger('Media');
         new SourceGuard({ networks: sourceNetworks, folder: sourceFolder }),
     },
     {
+      provide: PlaybackMarks,
+      inject: [HUB_CONFIG, AccessPort],
+      useFactory: ({ dataDir }: HubConfig, access: AccessPort) => new PlaybackMarks(join(dataDir, 'playing'), access),
+    },
+    {
       provide: Playbacks,
-      inject: [AccessPort, Clock],
-      useFactory: (access: AccessPort, clock: Clock) =>
+      inject: [PlaybackMarks, Clock],
+      useFactory: (access: PlaybackMarks, clock: Clock) =>
         new Playbacks(access, clock, undefined, (id, error) => log.error(`end of playback ${id}: ${error.message}`)),
     },
     { provide: CLIPS_FOLDER, inject: [HUB_CONFIG], useFactory: ({ dataDir }: HubConfig) => join(dataDir, 'clips') },

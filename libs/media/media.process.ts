@@ -3,6 +3,7 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleD
 import { EventStore, type RecordedEvent } from '#libs/event-store';
 import { entityOf } from '#libs/kernel';
 import { Playbacks } from './playback.js';
+import { PlaybackMarks } from './playback-marks.js';
 import type { Source } from './ports.js';
 import { Recorders } from './recorders.js';
 
@@ -28,6 +29,7 @@ export class MediaProcess implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     @Inject(EventStore) private readonly store: EventStore,
     @Inject(Playbacks) private readonly playbacks: Playbacks,
+    @Inject(PlaybackMarks) private readonly marks: PlaybackMarks,
     @Inject(Recorders) private readonly recorders: Recorders,
   ) {}
 
@@ -40,6 +42,7 @@ export class MediaProcess implements OnApplicationBootstrap, OnModuleDestroy {
       else open.delete(data.cameraId);
     }
     for (const [cameraId, source] of open) void this.recorders.start(cameraId, source);
+    this.playbacks.adopt(await this.marks.left());
     this.playbacks.watch();
     this.#following = this.#follow(head);
   }

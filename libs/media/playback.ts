@@ -5,7 +5,7 @@ import { type Range, ServedRanges } from './served-ranges.js';
 import type { TicketClaims } from './ticket.js';
 
 /** Why the gateway ended a playback; stands in `PlaybackStopped`. */
-export type StopReason = 'revoked' | 'expired' | 'idle' | 'decision-unavailable' | 'shutdown';
+export type StopReason = 'revoked' | 'expired' | 'idle' | 'decision-unavailable' | 'shutdown' | 'gateway-restarted';
 
 /** A response under way; it is torn down when its playback ends. */
 export interface InFlight {
@@ -133,6 +133,13 @@ export class Playbacks {
     const hit = [...this.#running.values()].filter(({ claims }) => named(claims));
     for (const playback of hit) this.#end(playback, 'revoked');
     return hit.length;
+  }
+
+  /** Takes over what an earlier process left running: it has ended, and what it sent is not known. */
+  adopt(playbackIds: readonly string[]): void {
+    for (const id of playbackIds) {
+      if (!this.#running.has(id)) this.#reports.set(id, { reason: 'gateway-restarted', ranges: [], sending: false });
+    }
   }
 
   /** Looks after everything once: expiry, idleness, re-checks, overdue answers, reports. */
