@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, ManualClock, newId, SystemClock } from '#libs/kernel';
+import { freePort } from '../../test/services/hub-process.js';
 import { startRtspServer } from '../../test/services/rtsp.js';
 import { readFragment, readTrack } from './fmp4.js';
 import type { SourceProtocol } from './ports.js';
@@ -117,6 +118,34 @@ describe('recording a camera', () => {
     const frames = Number(execFileSync('ffprobe', [...counted, join(root, 'epoch.mp4')], { encoding: 'utf8' }));
     expect(frames).toBe(samples);
     expect(frames).toBeGreaterThanOrEqual(98);
+  });
+
+  test('records what an RTMP server pushes, and its end is an interruption', async () => {
+    const port = await freePort();
+    const picture = ['-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=25', '-t', '6'];
+    const coding = [
+      '-c:v',
+      'libx264',
+      '-preset',
+      'ultrafast',
+      '-tune',
+      'zerolatency',
+      '-g',
+      '25',
+      '-pix_fmt',
+      'yuv420p',
+    ];
+    const address = `rtmp://127.0.0.1:${port}/live/street`;
+    const serve = ['-v', 'error', '-re', ...picture, ...coding, '-f', 'flv', '-listen', '1', address];
+    const server = spawn('ffmpeg', serve, { stdio: 'ignore' });
+    const { recorder, facts, segments, until } = recording('rtmp', address);
+    await recorder.start();
+    await until(() => segments.length >= 2);
+    await until(() => facts.some((fact) => fact.startsWith('interrupted')));
+    await recorder.stop();
+    server.kill('SIGKILL');
+    expect(facts).toContain('started avc1 320x240');
+    expect(segments.every(({ durationMs }) => durationMs > 1_500 && durationMs < 2_500)).toBe(true);
   });
 
   test('plays a file as a camera would, over midnight in two epochs, and seals the minute that is over', async () => {
