@@ -44,6 +44,27 @@ beforeAll(async () => {
     },
     (line) => told.push(`hub | ${line}`),
   );
+  void hub.ended.then((status) => told.push(`hub | ended: ${status ?? hub.child.signalCode}`));
+  try {
+    await bringUp();
+  } catch (error) {
+    throw new Error(`${told.slice(-12).join('\n')}\n${String(error)}`);
+  }
+}, 240_000);
+
+afterEach(() => {
+  for (const player of players.splice(0)) player.close();
+});
+
+afterAll(async () => {
+  await hub?.stop();
+  await camera?.stop();
+  await postgres?.stop();
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+/** The story up to a started session and a live share. */
+async function bringUp(): Promise<void> {
   cast = await assemble(hub.url, hub.administratorCode ?? '', checks);
   const { cameraId } = await register(cast, checks);
   await connect(cast, checks, cameraId, camera.url);
@@ -58,18 +79,7 @@ beforeAll(async () => {
     ask: { grantId, sessionId, cameraId, mode: 'recorded', ...between },
   };
   live = { by: cast.client, ask: { grantId: await shareLive(cameraId), cameraId, mode: 'live' } };
-}, 240_000);
-
-afterEach(() => {
-  for (const player of players.splice(0)) player.close();
-});
-
-afterAll(async () => {
-  await hub?.stop();
-  await camera?.stop();
-  await postgres?.stop();
-  rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+}
 
 /** Standing share of the live feed with the API client (Art. 7). */
 async function shareLive(cameraId: string): Promise<string> {
