@@ -72,9 +72,8 @@ export async function hubCrashCampaign(
     await hub.stop();
     return await compare(campaign, kills);
   } finally {
-    hub?.child.kill('SIGKILL');
-    await hub?.ended;
-    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
+    await hub?.stop(); // its PostgreSQL with it, which would go on writing into the folder
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
