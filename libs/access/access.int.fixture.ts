@@ -9,6 +9,7 @@ import {
   type Appended,
   EventStore,
   migrateEventStore,
+  OutcomeUnknownError,
   PostgresEventStore,
   type RecordedEvent,
   type StreamAppend,
@@ -78,12 +79,13 @@ class SwitchedStore extends EventStore {
     super();
   }
 
-  #check(writing = false): void {
-    if (this.down || (writing && this.readOnly)) throw new Error('connect ECONNREFUSED');
+  #check(): void {
+    if (this.down) throw new Error('connect ECONNREFUSED');
   }
 
   async append(appends: readonly StreamAppend[]): Promise<Appended> {
-    this.#check(true);
+    const { stream } = appends[0]!;
+    if (this.down || this.readOnly) throw new OutcomeUnknownError(stream, new Error('connect ECONNREFUSED'));
     return this.store.append(appends);
   }
   async *readStream(...args: Parameters<EventStore['readStream']>): AsyncIterable<RecordedEvent> {

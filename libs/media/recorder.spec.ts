@@ -145,7 +145,7 @@ describe('recording a camera', () => {
     await recorder.stop();
     server.kill('SIGKILL');
     expect(facts).toContain('started avc1 320x240');
-    expect(segments.every(({ durationMs }) => durationMs > 1_500 && durationMs < 2_500)).toBe(true);
+    expect(segments.slice(0, -1).every(({ durationMs }) => durationMs > 1_500 && durationMs < 2_500)).toBe(true);
   });
 
   test('plays a file as a camera would, over midnight in two epochs, and seals the minute that is over', async () => {
