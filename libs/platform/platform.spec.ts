@@ -84,6 +84,12 @@ class NoteController {
   bug(@Param('id') id: string) {
     throw new Error(`secret detail ${id}`);
   }
+
+  @Get('outage')
+  @Public()
+  outage() {
+    throw Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' });
+  }
 }
 
 /** Stand-in for the identity service: the word after Bearer is the role. */
@@ -217,6 +223,13 @@ describe('the edge of every service', () => {
     const answer = await app.inject({ url: '/notes/7/bug', headers: { authorization: 'Bearer auditor' } });
     expect(answer.json()).toMatchObject({ status: 500, code: 'platform.bug' });
     expect(answer.body).not.toContain('secret');
+  });
+
+  test('an event store that is away is an outage to come back after, and no bug', async () => {
+    const answer = await app.inject({ url: '/notes/outage' });
+    expect(answer.json()).toMatchObject({ status: 503, code: 'platform.unavailable' });
+    expect(answer.headers['retry-after']).toBe('1');
+    expect(answer.body).not.toContain('127.0.0.1');
   });
 
   test('the API reference and its OpenAPI 3.1 document say what the schemas say', async () => {

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Decider, Principal, StreamDefinition } from '#libs/kernel';
-import { type Belonging, requireApprovingBureau, requireParty } from '../authority.js';
+import type { Belonging } from '#libs/regulation';
+import { requireApprovingBureau, requireParty } from '../authority.js';
 import { integrationRefusals } from '../integration.refusals.js';
 import { type ConnectionEvent, type connectionData, connectionEvents, type testData } from './connection.events.js';
 

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Decider, Principal, StreamDefinition } from '#libs/kernel';
-import { PROHIBITED_PLACES } from '#libs/regulation';
-import { type Belonging, requireParty } from '../authority.js';
+import { type Belonging, PROHIBITED_PLACES } from '#libs/regulation';
+import { requireParty } from '../authority.js';
 import { registryRefusals } from '../registry.refusals.js';
 import { dayInChina } from '../schemas.js';
 import type { Stage } from '../video-system/video-system.decider.js';

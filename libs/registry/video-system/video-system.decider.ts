@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Decider, Principal, StreamDefinition } from '#libs/kernel';
-import { type Belonging, requireBureauAtAcceptance, requireParty } from '../authority.js';
+import type { Belonging } from '#libs/regulation';
+import { requireBureauAtAcceptance, requireParty } from '../authority.js';
 import { registryRefusals } from '../registry.refusals.js';
 import { dayInChina } from '../schemas.js';
 import {
