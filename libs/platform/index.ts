@@ -17,6 +17,7 @@ export { platformRefusals } from './platform.refusals.js';
 export { ProblemFilter, problemOf, STATUS } from './problem.filter.js';
 export { DATABASE_URL, InjectReadModel, ReadModelModule, readModelToken } from './read-model.module.js';
 export { Context, contextOf, setCommandDigestKey } from './request-context.js';
+export { servicePool } from './service-pool.js';
 export { StatusController } from './status.controller.js';
 export { type Visible, visibleTo, whereVisible } from './visibility.js';
 export { PositionInterceptor, Reads, written } from './written.js';

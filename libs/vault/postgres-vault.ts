@@ -1,7 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { type EventStore, newEvent } from '#libs/event-store';
 import { newId, streamName } from '#libs/kernel';
+import { servicePool } from '#libs/platform';
 import { personalDataEvents } from './personal-data.events.js';
 import { type Reading, SecretStore, Vault } from './port.js';
 import { commitment, decrypt, encrypt } from './sealing.js';
@@ -31,8 +32,7 @@ export class PostgresVault extends Vault {
     private readonly store: EventStore,
   ) {
     super();
-    this.#pool = new pg.Pool({ connectionString: url, max: 4 });
-    this.#pool.on('error', () => undefined);
+    this.#pool = servicePool(url);
     this.secrets = new PostgresSecretStore(this.#pool, vaultKey);
   }
 

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
-const CONNECT_MS_MAX = 10_000;
-const STATEMENT_MS_MAX = 60_000;
+const CONNECT_MS_MAX = 5_000;
+/** A page or a group takes milliseconds; what takes so long hangs, and its caller is told. */
+const STATEMENT_MS_MAX = 10_000;
 const BACK_OFF_MS = [20, 100, 500, 2_000] as const;
 
 /** How the store's own connections are set up: texts as they stand, UTC, plans that never scan the whole table. */

@@ -1,8 +1,8 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
-import pg from 'pg';
-import { DATABASE_URL, HUB_CONFIG, type HubConfig } from '#libs/platform';
+import type pg from 'pg';
+import { DATABASE_URL, HUB_CONFIG, type HubConfig, servicePool } from '#libs/platform';
 import { KeyRing } from '#libs/vault';
 import { IdentityPort } from '../identity.port.js';
 import { CredentialStore } from '../sign-in/credential-store.js';
@@ -28,8 +28,7 @@ export class OpenIdService implements OnModuleInit, OnApplicationShutdown {
     @Inject(CredentialStore) private readonly credentials: CredentialStore,
     @Inject(HttpAdapterHost) private readonly http: HttpAdapterHost,
   ) {
-    this.#pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
-    this.#pool.on('error', () => undefined);
+    this.#pool = servicePool(databaseUrl);
   }
 
   async onModuleInit(): Promise<void> {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
-import pg from 'pg';
+import type pg from 'pg';
 import { type Clock, Refusal } from '#libs/kernel';
+import { servicePool } from '#libs/platform';
 import { vaultRefusals } from '#libs/vault';
 import { identityRefusals } from '../identity.refusals.js';
 import { CredentialStore, type TotpEnrolment } from './credential-store.js';
@@ -67,8 +68,7 @@ export class PostgresCredentialStore extends CredentialStore implements OnModule
     private readonly journal: SignInJournal,
   ) {
     super();
-    this.#pool = new pg.Pool({ connectionString: url, max: 4 });
-    this.#pool.on('error', () => undefined);
+    this.#pool = servicePool(url);
     this.#secrets = new SignInSecrets(secret);
     this.#hasher = new PasswordHasher(this.#secrets.pepper);
   }
