@@ -118,24 +118,19 @@ class PostgresPositions implements Positions {
 
   /** The one connection that all leases of this process live on; made anew when it was lost, and the leases with it. */
   #session(): Promise<ClientSession> {
-    this.#connection ??= this.#connect();
-    return this.#connection;
-  }
-
-  async #connect(): Promise<ClientSession> {
+    if (this.#connection !== undefined) return this.#connection;
     const client = new pg.Client(connectionConfig(this.url));
+    const made = client.connect().then(() => new ClientSession(client));
+    // A lost connection speaks twice, by an error and by its end; the second time its successor may be at work already,
+    // and to forget that one would leave its leases held by nobody who knows.
     const forget = () => {
-      this.#connection = undefined;
+      if (this.#connection === made) this.#connection = undefined;
     };
     client.once('end', forget);
     client.on('error', forget);
-    try {
-      await client.connect();
-      return new ClientSession(client);
-    } catch (error) {
-      forget();
-      throw error;
-    }
+    made.catch(forget);
+    this.#connection = made;
+    return made;
   }
 }
 
