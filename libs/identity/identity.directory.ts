@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { EventStore } from '#libs/event-store';
+import { EventStore, type RecordedEvent } from '#libs/event-store';
 import {
   type DomainCommand,
   type DomainEvent,
@@ -33,9 +33,13 @@ export class IdentityDirectory extends IdentityPort {
   }
 
   override async principal({ kind, id, authenticatedAt }: Subject): Promise<Principal | undefined> {
-    const state = kind === 'person' ? await this.person(id) : await this.client(id);
-    if (state.status !== 'active') return undefined;
-    if (kind === 'person' && authenticatedAt < (await this.#enrolledAt(id))) return undefined;
+    // To the second, as tokens count: whoever was signed in before a new enrolment is so no longer.
+    let enrolledAt = 0;
+    const note = ({ type, metadata }: RecordedEvent) => {
+      if (type === 'SignInEnrolled') enrolledAt = Math.floor(Date.parse(metadata.occurredAt) / 1_000) * 1_000;
+    };
+    const state = kind === 'person' ? await this.#state(personStream, id, note) : await this.client(id);
+    if (state.status !== 'active' || authenticatedAt < enrolledAt) return undefined;
     const organisation = await this.organisation(state.organisationId);
     const roles = 'roles' in state ? state.roles : (CLIENT_ROLES[organisation.kind] ?? []);
     return { kind, id, organisation, roles, authenticatedAt };
@@ -45,18 +49,6 @@ export class IdentityDirectory extends IdentityPort {
     const client = await this.client(clientId);
     if (client.status !== 'active') return undefined;
     return { organisationId: client.organisationId, jwks: client.jwks };
-  }
-
-  /**
-   * When the person last proved a second factor, to the second as tokens count: whoever was signed in before a new
-   * enrolment is so no longer.
-   */
-  async #enrolledAt(personId: string): Promise<number> {
-    let enrolledAt = 0;
-    for await (const { type, metadata } of this.store.readStream(streamName(personStream.events.category, personId))) {
-      if (type === 'SignInEnrolled') enrolledAt = Math.floor(Date.parse(metadata.occurredAt) / 1_000) * 1_000;
-    }
-    return enrolledAt;
   }
 
   person(id: string): Promise<PersonState> {
@@ -89,9 +81,11 @@ export class IdentityDirectory extends IdentityPort {
   async #state<State, Command extends DomainCommand, Event extends DomainEvent>(
     { events, decider }: StreamDefinition<State, Command, Event>,
     id: string,
+    note: (event: RecordedEvent) => void = () => undefined,
   ): Promise<State> {
     let state = decider.initialState();
     for await (const event of this.store.readStream(streamName(events.category, id))) {
+      note(event);
       state = decider.evolve(state, event as unknown as Event);
     }
     return state;

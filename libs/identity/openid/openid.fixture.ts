@@ -1,6 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -18,6 +17,7 @@ import {
 import { Clock, EventCatalogue } from '#libs/kernel';
 import { DATABASE_URL, HUB_CONFIG, PlatformModule, readConfig, setCommandDigestKey } from '#libs/platform';
 import { KeyRing, PostgresVault, personalDataEvents, Vault } from '#libs/vault';
+import { freePort } from '../../../test/services/hub-process.js';
 import { type FreshDatabase, freshDatabase } from '../../../test/services/postgres.js';
 import { type Enrolled, enrol, type SignedIn, signIn } from '../../../test/services/sign-in.js';
 
@@ -90,15 +90,6 @@ export async function stopIdentity(): Promise<void> {
   await postgres?.close();
   await database?.drop();
   rmSync(folder, { recursive: true, force: true });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 interface Answer {
