@@ -47,8 +47,9 @@ export class ReadModelApplier {
       await runner.release();
       return lease;
     } catch (error) {
+      const lost = whatEnded(runner, error);
       await runner.release();
-      throw error;
+      throw lost;
     }
   }
 
@@ -74,8 +75,7 @@ export class ReadModelApplier {
         await this.lease.release();
       });
     } catch (error) {
-      // TypeORM takes a runner away when its connection breaks; what it says then is not what happened.
-      throw this.runner.isReleased ? new Error('connection lost', { cause: error }) : error;
+      throw whatEnded(this.runner, error);
     } finally {
       session.abort();
       signal.removeEventListener('abort', leave);
@@ -229,6 +229,11 @@ class RunnerSession implements Session {
   async query(text: string, values: readonly unknown[]): Promise<Record<string, unknown>[]> {
     return (await this.runner.query(text, [...values], true)).records;
   }
+}
+
+/** TypeORM takes a runner away when its connection breaks; what it says then is not what happened. */
+function whatEnded(runner: QueryRunner, error: unknown): unknown {
+  return runner.isReleased ? new Error('connection lost', { cause: error }) : error;
 }
 
 /** The narrowest filter that lets through whatever one of the projections wants. */

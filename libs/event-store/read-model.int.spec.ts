@@ -1,14 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { Column, Entity, type MigrationInterface, PrimaryColumn, type QueryRunner } from 'typeorm';
-import { newId } from '#libs/kernel';
+import { newId, SystemClock } from '#libs/kernel';
 import { type FreshDatabase, freshDatabase } from '../../test/services/postgres.js';
 import { collect, someEvent } from './event-store-kit.contract.js';
 import type { EventStore, RecordedEvent } from './port.js';
+import { isPassing } from './postgres/connections.js';
 import { migrateEventStore } from './postgres/migrations.js';
 import { PostgresEventStore } from './postgres/postgres-event-store.js';
 import type { Projection } from './projection.js';
 import { ReadModel, type ReadModelDefinition } from './read-model.js';
-import { NotReachedError } from './waiters.js';
+import { ReadModelApplier } from './read-model-applier.js';
+import { openTables } from './read-model-tables.js';
+import { NotReachedError, Progress } from './waiters.js';
 
 @Entity('camera')
 class CameraRow {
@@ -127,6 +131,28 @@ describe('read model', () => {
     await admin.end();
     await cameras.reached(await store.head(), 20_000);
     expect((await rows(cameras)).reduce((sum, { seen }) => sum + seen, 0)).toBe(300);
+  });
+
+  test('a connection cut while the lease is being taken only delays', async () => {
+    await (await model()).stop();
+    const tables = await openTables(database.url, definition.schema, definition);
+    const make = tables.createQueryRunner.bind(tables);
+    tables.createQueryRunner = (mode) => {
+      const runner = make(mode);
+      const query = runner.query.bind(runner) as typeof runner.query;
+      let asked = 0;
+      runner.query = (async (...args: Parameters<typeof query>) => {
+        asked += 1;
+        if (asked === 3) await query('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => {});
+        while (asked >= 3 && !runner.isReleased) await sleep(1);
+        return query(...args);
+      }) as typeof query;
+      return runner;
+    };
+    const parts = { projections: [counting], store, progress: new Progress(0n), clock: new SystemClock() };
+    const failure = await ReadModelApplier.tryStart(tables, definition.schema, parts).catch((error: unknown) => error);
+    await tables.destroy();
+    expect(isPassing(failure)).toBe(true);
   });
 
   test('two processes: one applies, the other stands by and takes over; every event takes effect once', async () => {
