@@ -1,6 +1,14 @@
 import { Global, Module } from '@nestjs/common';
+import { createLocalJWKSet } from 'jose';
 import { Clock } from '#libs/kernel';
-import { Authenticator, DATABASE_URL, HUB_CONFIG, type HubConfig, ReadModelModule } from '#libs/platform';
+import {
+  Authenticator,
+  DATABASE_URL,
+  HUB_CONFIG,
+  type HubConfig,
+  platformRefusals,
+  ReadModelModule,
+} from '#libs/platform';
 import { KeyRing } from '#libs/vault';
 import { AdministratorBootstrap } from './administrator-bootstrap.js';
 import { ApiClientController } from './api-client/api-client.controller.js';
@@ -9,7 +17,7 @@ import { IdentityPort } from './identity.port.js';
 import { IdentityLists, identityReadModel } from './identity-lists.js';
 import { MeController } from './me.controller.js';
 import { issuerOf, OpenIdService } from './openid/openid.service.js';
-import { TokenAuthenticator } from './openid/token-authenticator.js';
+import { issuerKeys, publicJwks, TokenAuthenticator } from './openid/token-authenticator.js';
 import { OrganisationController } from './organisation/organisation.controller.js';
 import { PersonController } from './person/person.controller.js';
 import { PersonalData } from './person/personal-data.js';
@@ -42,9 +50,33 @@ import { EventSignInJournal, SignInJournal } from './sign-in/sign-in-journal.js'
       provide: Authenticator,
       inject: [HUB_CONFIG, KeyRing, IdentityPort],
       useFactory: (config: HubConfig, keys: KeyRing, identity: IdentityPort) =>
-        new TokenAuthenticator(issuerOf(config), keys.signingKey('openid'), identity),
+        new TokenAuthenticator(issuerOf(config), createLocalJWKSet(publicJwks(keys.signingKey('openid'))), identity),
     },
   ],
   exports: [IdentityPort, Authenticator, AdministratorBootstrap],
 })
 export class IdentityModule {}
+
+/**
+ * Who is asking, for a service that runs apart from the gateway: it checks the tokens itself, by the issuer's public
+ * keys, and reads people and clients from their streams, so that nobody between has to be believed.
+ */
+@Global()
+@Module({
+  providers: [
+    { provide: IdentityPort, useClass: IdentityDirectory },
+    {
+      provide: Authenticator,
+      inject: [HUB_CONFIG, IdentityPort],
+      useFactory: (config: HubConfig, identity: IdentityPort) => {
+        const { tokenKeys } = config;
+        if (tokenKeys === undefined) {
+          throw platformRefusals['platform.bad-configuration']('MINGJING_TOKEN_KEYS: a service needs it');
+        }
+        return new TokenAuthenticator(issuerOf(config), issuerKeys(tokenKeys), identity);
+      },
+    },
+  ],
+  exports: [IdentityPort, Authenticator],
+})
+export class TokenModule {}

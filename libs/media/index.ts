@@ -12,6 +12,7 @@ export {
   type SourceProtocol,
   type TimeRange,
 } from './ports.js';
+export { accessWire, mediaWire } from './ports.wire.js';
 export { type RecordingEvent, recordingEvents } from './recording.events.js';
 export { SegmentIndex } from './segment-index.js';
 export {

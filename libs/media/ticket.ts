@@ -13,7 +13,8 @@ const CACHED_TICKETS_MAX = 10_000;
 
 const seconds = z.int().nonnegative();
 const milliseconds = z.int().nonnegative();
-const claims = z.strictObject({
+/** Shape of {@link TicketClaims}. */
+export const ticketClaims = z.strictObject({
   iss: z.literal(TICKET_ISSUER),
   aud: z.literal(TICKET_AUDIENCE),
   jti: z.string().min(1).max(64),
@@ -30,7 +31,7 @@ const claims = z.strictObject({
 });
 
 /** Claims of a playback ticket (RFC 7519); `from` and `to` in ms since the epoch, `to` excluded. */
-export type TicketClaims = z.output<typeof claims>;
+export type TicketClaims = z.output<typeof ticketClaims>;
 
 /** Header of an EdDSA token (RFC 8037). */
 const header = z.strictObject({ alg: z.literal('EdDSA'), typ: z.literal('JWT'), kid: z.string().min(1).max(100) });
@@ -44,7 +45,7 @@ export function signTicket(
   ticket: TicketClaims,
   key: { readonly privateKey: KeyObject; readonly kid: string },
 ): string {
-  const checked = claims.safeParse(ticket);
+  const checked = ticketClaims.safeParse(ticket);
   if (!checked.success || !lifeFits(ticket) || !windowFits(ticket)) throw new TypeError('these are no ticket’s claims');
   const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url');
   const signed = `${encode({ alg: 'EdDSA', typ: 'JWT', kid: key.kid })}.${encode(checked.data)}`;
@@ -107,7 +108,7 @@ export class TicketVerifier {
     // A second spelling of the same signature would slip past what is remembered by token.
     if (bytes.length !== 64 || bytes.toString('base64url') !== signature) throw invalid('signature does not hold');
     if (!verify(null, Buffer.from(`${head}.${body}`), key, bytes)) throw invalid('signature does not hold');
-    const ticket = claims.safeParse(decode(body)).data;
+    const ticket = ticketClaims.safeParse(decode(body)).data;
     if (ticket === undefined || !lifeFits(ticket) || !windowFits(ticket)) throw invalid('not a playback ticket');
     return ticket;
   }

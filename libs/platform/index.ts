@@ -7,7 +7,15 @@ export {
   Public,
 } from './access-guard.js';
 export { Commands } from './commands.js';
-export { HUB_CONFIG, type HubConfig, readConfig } from './config.js';
+export {
+  HUB_CONFIG,
+  type HubConfig,
+  type KafkaConfig,
+  readConfig,
+  SERVICES,
+  type ServiceName,
+  type TlsFiles,
+} from './config.js';
 export { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
 export { hardenHttp } from './http-hardening.js';
 export { openApiDocument, serveApiReference } from './openapi.js';

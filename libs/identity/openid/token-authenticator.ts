@@ -1,4 +1,13 @@
-import { createLocalJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { readFileSync } from 'node:fs';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  errors,
+  type JSONWebKeySet,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
 import { isId, type Principal, type Refusal } from '#libs/kernel';
 import { Authenticator, platformRefusals } from '#libs/platform';
 import type { SigningKey } from '#libs/vault';
@@ -9,16 +18,12 @@ const CLOCK_TOLERANCE_S = 5;
 
 /** Verifies access tokens (RFC 9068) and asks the identity service who their holder is at this moment. */
 export class TokenAuthenticator extends Authenticator {
-  readonly #keys: JWTVerifyGetKey;
-
   constructor(
     private readonly issuer: string,
-    signingKey: SigningKey,
+    private readonly keys: JWTVerifyGetKey,
     private readonly identity: IdentityPort,
   ) {
     super();
-    const jwk = signingKey.publicKey.export({ format: 'jwk' });
-    this.#keys = createLocalJWKSet({ keys: [{ ...jwk, kty: 'OKP', alg: 'EdDSA', kid: signingKey.kid }] });
   }
 
   override async authenticate(authorization: string | undefined): Promise<Principal> {
@@ -32,7 +37,7 @@ export class TokenAuthenticator extends Authenticator {
 
   async #verify(token: string): Promise<JWTPayload> {
     try {
-      const { payload } = await jwtVerify(token, this.#keys, {
+      const { payload } = await jwtVerify(token, this.keys, {
         issuer: this.issuer,
         audience: AUDIENCE,
         algorithms: ['EdDSA'],
@@ -47,6 +52,25 @@ export class TokenAuthenticator extends Authenticator {
       if (error instanceof errors.JOSEError) throw unauthenticated('the access token is not valid');
       throw error;
     }
+  }
+}
+
+/** The issuer's own public key, as its JWKS says it too. */
+export function publicJwks({ publicKey, kid }: SigningKey): JSONWebKeySet {
+  return { keys: [{ ...publicKey.export({ format: 'jwk' }), kty: 'OKP', alg: 'EdDSA', kid }] };
+}
+
+/**
+ * Public keys of the issuer for a service that is not it.
+ * @param where a JWKS file (RFC 7517 §5), or its https address, which is asked again when a token names an unknown key
+ * @throws Refusal `platform.bad-configuration` when the file is no JWKS
+ */
+export function issuerKeys(where: string): JWTVerifyGetKey {
+  if (where.startsWith('https://')) return createRemoteJWKSet(new URL(where));
+  try {
+    return createLocalJWKSet(JSON.parse(readFileSync(where, 'utf8')));
+  } catch {
+    throw platformRefusals['platform.bad-configuration'](`MINGJING_TOKEN_KEYS: ${where} is no readable JWKS file`);
   }
 }
 
