@@ -52,8 +52,11 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
 }
 
 /** Serves the readable API reference at `/api` and the document at `/api/openapi.json`. */
-export function serveApiReference(app: NestFastifyApplication): void {
-  SwaggerModule.setup('api', app, () => openApiDocument(app), {
+export function serveApiReference(
+  app: NestFastifyApplication,
+  document: () => OpenAPIObject = () => openApiDocument(app),
+): void {
+  SwaggerModule.setup('api', app, document, {
     jsonDocumentUrl: 'api/openapi.json',
     yamlDocumentUrl: 'api/openapi.yaml',
     customSiteTitle: 'Mingjing API',

@@ -1,0 +1,51 @@
+import { Refusal } from '#libs/kernel';
+import { type HubConfig, readConfig } from '#libs/platform';
+
+/** A process of the hub that runs. */
+export interface Running {
+  readonly url: string;
+  /** One-time enrolment code of the first administrator; only while nobody has used it. */
+  readonly administratorCode?: string | undefined;
+  /** Resolves with one sentence when a part that it cannot do without has ended. */
+  readonly failed: Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** Starts a process by its settings, says when it is ready, stops it on Ctrl-C or SIGTERM. */
+export async function run(name: string, start: (config: HubConfig) => Promise<Running>): Promise<void> {
+  let running: Running | undefined;
+  let stopping = false;
+  const stop = async (exitCode: number) => {
+    if (stopping) return;
+    stopping = true;
+    await running?.stop();
+    process.exit(exitCode);
+  };
+  process.on('SIGINT', () => void stop(0));
+  process.on('SIGTERM', () => void stop(0));
+  try {
+    const started = performance.now();
+    running = await start(readConfig(process.env));
+    void running.failed.then((reason) => {
+      process.stderr.write(`${name} stops: ${reason}\n`);
+      return stop(1);
+    });
+    announce(name, running, (performance.now() - started) / 1000);
+  } catch (error) {
+    const sentence = error instanceof Refusal ? error.detail : error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${name} cannot start: ${sentence}\n`);
+    if (process.env.MINGJING_LOG_LEVEL === 'debug' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    process.exit(1);
+  }
+}
+
+function announce(name: string, { url, administratorCode }: Running, seconds: number): void {
+  process.stdout.write(`${name} 明镜 is ready after ${seconds.toFixed(1)} s: ${url}\n  API reference: ${url}/api\n`);
+  if (administratorCode !== undefined) {
+    process.stdout.write(
+      `  One-time administrator credential (valid 24 h): ${administratorCode}\n` +
+        '  Enrol with it: POST /api/v1/enrolments {"code", "username", "password"}\n',
+    );
+  }
+  process.stdout.write('  Ctrl-C stops it.\n');
+}

@@ -1,0 +1,106 @@
+import { spawnSync } from 'node:child_process';
+import { type DynamicModule, Global, Module, type Provider, type Type } from '@nestjs/common';
+import type { FastifyInstance } from 'fastify';
+import { TokenModule } from '#libs/identity';
+import { SystemClock } from '#libs/kernel';
+import { type HubConfig, openApiDocument, PlatformModule, platformRefusals, type ServiceName } from '#libs/platform';
+import {
+  admitPeers,
+  PortController,
+  remotePort,
+  SERVED_PORTS,
+  TlsIdentity,
+  Upstream,
+  type WirePort,
+} from '#libs/remote';
+import { openDataFolder } from './data-folder.js';
+import { createHttp, serveManagement } from './http.js';
+import { openParts } from './parts.js';
+import type { Running } from './run.js';
+
+/** One service in a process of its own. */
+export interface Service {
+  readonly name: ServiceName;
+  readonly feature: Type;
+  /** Ports that it answers for others. */
+  readonly serves?: readonly WirePort[];
+  /** Ports that it asks, and of which service. */
+  readonly asks?: readonly { readonly port: WirePort; readonly of: ServiceName }[];
+  /** Programs that must be installed. */
+  readonly needs?: readonly string[];
+}
+
+/** Where the OpenAPI document of a service stands; the gateway puts them together. */
+export const OPENAPI_PATH = '/openapi.json';
+
+/**
+ * Starts a service behind the gateway: mutual TLS for users' requests and ports, plain HTTP for health and metrics.
+ * @throws Error or Refusal whose message is one sentence that says what is wrong
+ */
+export async function startService(service: Service, config: HubConfig): Promise<Running> {
+  // 1. What must be there before anything is opened
+  for (const program of service.needs ?? []) {
+    if (spawnSync(program, ['-version'], { stdio: 'ignore' }).status !== 0) {
+      throw new Error(`${program} is missing; install it with: apt-get install ${program}`);
+    }
+  }
+  if (config.tls === undefined) throw missing('TLS_CERT_FILE');
+  if (config.databaseUrl === undefined) throw missing('DATABASE_URL');
+  const identity = new TlsIdentity(config.tls);
+  if (identity.name !== service.name) {
+    throw platformRefusals['platform.bad-configuration'](
+      `MINGJING_TLS_CERT_FILE: the certificate is that of ${identity.name}, this is the ${service.name} service`,
+    );
+  }
+  openDataFolder(config.dataDir);
+
+  const undo: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    // 2. Event store, vault, the services that this one asks
+    const parts = await openParts(config, config.databaseUrl, new SystemClock());
+    undo.push(parts.close);
+    const asked = (service.asks ?? []).map(({ port, of }) => {
+      const urls = config.serviceUrls[of];
+      if (urls === undefined) throw missing(`${of.toUpperCase()}_URLS`);
+      const upstream = new Upstream(of, urls, identity);
+      undo.push(() => upstream.close());
+      return { provide: port.port, useValue: remotePort(port, upstream) };
+    });
+
+    // 3. HTTP
+    const app = await createHttp(ServiceModule.of(service, [...parts.providers, ...asked]), config, identity);
+    undo.push(() => app.close());
+    const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+    admitPeers(fastify, service.serves ?? []);
+    fastify.get(OPENAPI_PATH, () => openApiDocument(app));
+    await app.listen(config.port, config.host);
+    const management = await serveManagement(app, config);
+    undo.push(async () => void management?.close());
+    const { port } = app.getHttpServer().address() as { port: number };
+    return { url: `https://${config.host}:${port}`, failed: new Promise(() => undefined), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+@Global()
+@Module({})
+class ServiceModule {
+  static of(service: Service, providers: readonly Provider[]): DynamicModule {
+    const serves = service.serves ?? [];
+    return {
+      module: ServiceModule,
+      imports: [PlatformModule.forRoot(providers), TokenModule, service.feature],
+      controllers: serves.length > 0 ? [PortController] : [],
+      providers: [{ provide: SERVED_PORTS, useValue: serves }],
+    };
+  }
+}
+
+function missing(name: string) {
+  return platformRefusals['platform.bad-configuration'](`MINGJING_${name}: a service needs it`);
+}

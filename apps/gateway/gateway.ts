@@ -1,0 +1,83 @@
+import { type DynamicModule, Module, type Provider } from '@nestjs/common';
+import type { FastifyInstance } from 'fastify';
+import { AdministratorBootstrap, IdentityModule } from '#libs/identity';
+import { SystemClock } from '#libs/kernel';
+import {
+  type HubConfig,
+  hardenHttp,
+  openApiDocument,
+  PlatformModule,
+  platformRefusals,
+  SERVICES,
+  serveApiReference,
+} from '#libs/platform';
+import { type ProxyRoute, proxyTo, TlsIdentity, Upstream } from '#libs/remote';
+import { openDataFolder } from '../composition/data-folder.js';
+import { createHttp, portIsFree, serveManagement } from '../composition/http.js';
+import { openParts } from '../composition/parts.js';
+import type { Running } from '../composition/run.js';
+import { ApiDocuments } from './api-documents.js';
+import { ROUTES } from './routes.js';
+
+@Module({})
+class GatewayModule {
+  static forRoot(providers: readonly Provider[]): DynamicModule {
+    return { module: GatewayModule, imports: [PlatformModule.forRoot(providers), IdentityModule] };
+  }
+}
+
+/**
+ * Starts the gateway: sign-in, people and organisations, and the door to the services behind.
+ * @throws Error or Refusal whose message is one sentence that says what is wrong
+ */
+export async function startGateway(config: HubConfig): Promise<Running> {
+  // 1. What must be there before anything is opened
+  if (config.tls === undefined) throw missing('TLS_CERT_FILE');
+  if (config.databaseUrl === undefined) throw missing('DATABASE_URL');
+  await portIsFree(config.host, config.port);
+  const identity = new TlsIdentity(config.tls);
+  openDataFolder(config.dataDir);
+
+  const undo: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    // 2. The services behind
+    const routes = SERVICES.map((service): ProxyRoute => {
+      const urls = config.serviceUrls[service];
+      if (urls === undefined) throw missing(`${service.toUpperCase()}_URLS`);
+      const upstream = new Upstream(service, urls, identity);
+      undo.push(() => upstream.close());
+      return { prefixes: ROUTES[service], upstream };
+    });
+
+    // 3. Event store, vault, HTTP
+    const parts = await openParts(config, config.databaseUrl, new SystemClock());
+    undo.push(parts.close);
+    const app = await createHttp(GatewayModule.forRoot(parts.providers), config);
+    undo.push(() => app.close());
+    await hardenHttp(app);
+    const documents = new ApiDocuments(
+      () => openApiDocument(app),
+      routes.map(({ upstream }) => upstream),
+    );
+    undo.push(async () => documents.stop());
+    serveApiReference(app, () => documents.whole());
+    proxyTo(app.getHttpAdapter().getInstance() as unknown as FastifyInstance, routes);
+    await app.listen(config.port, config.host);
+    const management = await serveManagement(app, config);
+    undo.push(async () => void management?.close());
+    documents.start();
+    const { port } = app.getHttpServer().address() as { port: number };
+    const administratorCode = await app.get(AdministratorBootstrap).codeWhileUnused();
+    return { url: `http://${config.host}:${port}`, administratorCode, failed: new Promise(() => undefined), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function missing(name: string) {
+  return platformRefusals['platform.bad-configuration'](`MINGJING_${name}: the gateway needs it`);
+}

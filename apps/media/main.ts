@@ -1,0 +1,16 @@
+import { accessWire, MediaModule, mediaWire } from '#libs/media';
+import { run } from '../composition/run.js';
+import { startService } from '../composition/service.js';
+
+await run('Mingjing media', (config) =>
+  startService(
+    {
+      name: 'media',
+      feature: MediaModule,
+      serves: [mediaWire],
+      asks: [{ port: accessWire, of: 'access' }],
+      needs: ['ffmpeg'],
+    },
+    config,
+  ),
+);
