@@ -7,6 +7,7 @@ import { freePort, startHubProcess } from '../test/services/hub-process.js';
 import { startRtspServer } from '../test/services/rtsp.js';
 
 const once = process.argv.includes('--once');
+const composition = process.argv.includes('--services') ? 'services' : 'hub';
 const preferredPort = 8080;
 
 /** Plays the story against a fresh hub, as its users would: by HTTP, with a real RTSP camera. */
@@ -18,7 +19,7 @@ async function demo(): Promise<number> {
     MINGJING_PORT: String(await choosePort()),
     MINGJING_SOURCE_NETWORKS: '127.0.0.1/32',
   };
-  const hub = await startHubProcess(settings, (line) => process.stdout.write(`hub | ${line}\n`));
+  const hub = await startHubProcess(settings, (line) => process.stdout.write(`hub | ${line}\n`), composition);
   const stop = async () => {
     await hub.stop();
     await camera.stop();

@@ -57,19 +57,23 @@ export async function migrate({ ownerUrl, serviceRole }: Database): Promise<void
   if (ownerUrl !== undefined) await migrateEventStore(ownerUrl, serviceRole);
 }
 
-/** Opens event store and vault for the services of one process. */
-export async function openParts(config: HubConfig, databaseUrl: string, clock: Clock): Promise<Parts> {
+/** Opens the event store, and the vault for those that may, for the services of one process. */
+export async function openParts(
+  config: HubConfig,
+  databaseUrl: string,
+  { clock, vault: withVault }: { readonly clock: Clock; readonly vault: boolean },
+): Promise<Parts> {
   const keys = new KeyRing(config.keysDir);
   setCommandDigestKey(keys.secret('commands'));
   const postgres = new PostgresEventStore({ url: databaseUrl });
   const store = withCatalogue(postgres, catalogue);
-  const vault = new PostgresVault(databaseUrl, keys.secret('vault'), store);
+  const vault = withVault ? new PostgresVault(databaseUrl, keys.secret('vault'), store) : undefined;
   const close = async () => {
-    await vault.stop();
+    await vault?.stop();
     await postgres.close();
   };
   try {
-    await vault.start();
+    await vault?.start();
   } catch (error) {
     await close();
     throw error;
@@ -81,9 +85,13 @@ export async function openParts(config: HubConfig, databaseUrl: string, clock: C
     { provide: EventStore, useValue: store },
     { provide: EventCatalogue, useValue: catalogue },
     { provide: DATABASE_URL, useValue: databaseUrl },
-    { provide: Vault, useValue: vault },
-    { provide: SecretStore, useValue: vault.secrets },
     { provide: Subscriptions, useFactory: () => new PostgresSubscriptions({ url: databaseUrl, store }) },
+    ...(vault === undefined
+      ? []
+      : [
+          { provide: Vault, useValue: vault },
+          { provide: SecretStore, useValue: vault.secrets },
+        ]),
   ];
   return { providers, keys, close };
 }

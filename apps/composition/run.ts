@@ -39,13 +39,16 @@ export async function run(name: string, start: (config: HubConfig) => Promise<Ru
   }
 }
 
+/** In one piece, so that a program that waits for the first line has the others too. */
 function announce(name: string, { url, administratorCode }: Running, seconds: number): void {
-  process.stdout.write(`${name} 明镜 is ready after ${seconds.toFixed(1)} s: ${url}\n  API reference: ${url}/api\n`);
+  const lines = [`${name} 明镜 is ready after ${seconds.toFixed(1)} s: ${url}`];
+  // A service behind the gateway is nobody's address.
+  if (!url.startsWith('https:')) lines.push(`  API reference: ${url}/api`);
   if (administratorCode !== undefined) {
-    process.stdout.write(
-      `  One-time administrator credential (valid 24 h): ${administratorCode}\n` +
-        '  Enrol with it: POST /api/v1/enrolments {"code", "username", "password"}\n',
+    lines.push(
+      `  One-time administrator credential (valid 24 h): ${administratorCode}`,
+      '  Enrol with it: POST /api/v1/enrolments {"code", "username", "password"}',
     );
   }
-  process.stdout.write('  Ctrl-C stops it.\n');
+  process.stdout.write(`${lines.join('\n')}\n  Ctrl-C stops it.\n`);
 }

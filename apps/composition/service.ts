@@ -16,6 +16,7 @@ import {
 import { openDataFolder } from './data-folder.js';
 import { createHttp, serveManagement } from './http.js';
 import { openParts } from './parts.js';
+import { WITH_VAULT } from './provision.js';
 import type { Running } from './run.js';
 
 /** One service in a process of its own. */
@@ -60,7 +61,10 @@ export async function startService(service: Service, config: HubConfig): Promise
   };
   try {
     // 2. Event store, vault, the services that this one asks
-    const parts = await openParts(config, config.databaseUrl, new SystemClock());
+    const parts = await openParts(config, config.databaseUrl, {
+      clock: new SystemClock(),
+      vault: WITH_VAULT.includes(service.name),
+    });
     undo.push(parts.close);
     const asked = (service.asks ?? []).map(({ port, of }) => {
       const urls = config.serviceUrls[of];

@@ -53,7 +53,7 @@ export async function startGateway(config: HubConfig): Promise<Running> {
     });
 
     // 3. Event store, vault, HTTP
-    const parts = await openParts(config, config.databaseUrl, new SystemClock());
+    const parts = await openParts(config, config.databaseUrl, { clock: new SystemClock(), vault: true });
     undo.push(parts.close);
     const app = await createHttp(GatewayModule.forRoot(parts.providers), config);
     undo.push(() => app.close());

@@ -34,7 +34,7 @@ export async function startHub(config: HubConfig, clock: Clock = new SystemClock
     const database = await openDatabase(config);
     undo.push(() => database.stop());
     await migrate(database);
-    const parts = await openParts(config, database.serviceUrl, clock);
+    const parts = await openParts(config, database.serviceUrl, { clock, vault: true });
     undo.push(parts.close);
 
     // 3. Services and HTTP

@@ -16,21 +16,21 @@ const id = z.guid();
 const time = z.iso.datetime({ precision: 3 });
 const nothing = z.unknown().transform(() => undefined);
 
-const source: z.ZodType<Source> = z.strictObject({
+const source: z.ZodType<Source> = z.object({
   protocol: z.enum(['rtsp', 'rtmp', 'http', 'file']),
   address: z.string().max(2_048),
   credentialRef: z.string().max(100).optional(),
 });
 
 const probeResult: z.ZodType<ProbeResult> = z.discriminatedUnion('passed', [
-  z.strictObject({
+  z.object({
     passed: z.literal(true),
     codec: z.string(),
     width: z.number(),
     height: z.number(),
     frameRate: z.number(),
   }),
-  z.strictObject({ passed: z.literal(false), failure: z.string() }),
+  z.object({ passed: z.literal(false), failure: z.string() }),
 ]);
 
 /** The media gateway, asked by the integration service. */
@@ -44,7 +44,7 @@ export const mediaWire = defineWirePort<MediaPort>({
   },
 });
 
-const exportAsk: z.ZodType<ExportAsk> = z.strictObject({
+const exportAsk: z.ZodType<ExportAsk> = z.object({
   clipId: id,
   grantId: id,
   sessionId: id.optional(),
@@ -57,7 +57,7 @@ const exportAsk: z.ZodType<ExportAsk> = z.strictObject({
 const context = z
   .looseObject({
     principal: z.custom<Principal>((value) => typeof value === 'object' && value !== null),
-    actor: z.strictObject({
+    actor: z.object({
       kind: z.enum(['person', 'client', 'system']),
       id: z.string(),
       organisationId: z.string().optional(),
@@ -71,7 +71,7 @@ const context = z
   })
   .transform((given) => ({ ...given, newId: () => newId() }) as RequestContext);
 
-const authorisation = z.strictObject({
+const authorisation = z.object({
   requestId: id,
   organisationId: id,
   basis: z.string().transform((rule) => rule as RuleId),
@@ -90,12 +90,12 @@ export const accessWire = defineWirePort<AccessPort>({
     start: { args: z.tuple([id, ticketClaims]), result: nothing, repeatable: false, deadlineMs: 9_000 },
     recheck: {
       args: z.tuple([z.array(id).max(500)]),
-      result: z.strictObject({ stillAllowed: z.array(id) }),
+      result: z.object({ stillAllowed: z.array(id) }),
       repeatable: true,
       deadlineMs: 9_000,
     },
     stopped: {
-      args: z.tuple([id, z.string().max(100), z.array(z.strictObject({ from: time, to: time })).max(500)]),
+      args: z.tuple([id, z.string().max(100), z.array(z.object({ from: time, to: time })).max(500)]),
       result: nothing,
       repeatable: false,
       deadlineMs: 9_000,

@@ -17,8 +17,14 @@ export interface HubProcess {
   stop(): Promise<number | null>;
 }
 
-/** The built program; run `npm run build` first. */
-const HUB_PROGRAM = join(process.cwd(), 'dist', 'apps', 'hub', 'main.js');
+/** The built programs; run `npm run build` first. */
+const PROGRAMS = {
+  hub: join(process.cwd(), 'dist', 'apps', 'hub', 'main.js'),
+  services: join(process.cwd(), 'dist', 'apps', 'services', 'main.js'),
+} as const;
+
+/** In one process, or each service in its own. */
+export type Composition = keyof typeof PROGRAMS;
 
 /**
  * Starts a hub and waits until it says that it is ready.
@@ -28,8 +34,9 @@ const HUB_PROGRAM = join(process.cwd(), 'dist', 'apps', 'hub', 'main.js');
 export function startHubProcess(
   settings: Readonly<Record<string, string>>,
   onLine: (line: string) => void = () => undefined,
+  composition: Composition = 'hub',
 ): Promise<HubProcess> {
-  const child = spawn(process.execPath, [HUB_PROGRAM], {
+  const child = spawn(process.execPath, [PROGRAMS[composition]], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NODE_OPTIONS: '', MINGJING_LOG_LEVEL: 'warn', ...settings },
   });
@@ -53,9 +60,9 @@ export function startHubProcess(
     });
     createInterface({ input: child.stdout! }).on('line', (line) => {
       onLine(line);
-      url ??= /is ready .*: (http:\S+)/.exec(line)?.[1];
-      administratorCode ??= /One-time administrator credential[^:]*: (\S+)/.exec(line)?.[1];
-      if (url !== undefined && line.includes('Ctrl-C stops it')) {
+      url ??= /^Mingjing 明镜 is ready .*: (http:\S+)/.exec(line)?.[1];
+      administratorCode ??= /^ +One-time administrator credential[^:]*: (\S+)/.exec(line)?.[1];
+      if (url !== undefined && /^ +Ctrl-C stops it/.test(line)) {
         clearTimeout(timer);
         resolve({ url, administratorCode, child, ended, stop });
       }

@@ -1,0 +1,131 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { type HubConfig, SERVICES, type ServiceName } from '#libs/platform';
+import { openDataFolder } from '../composition/data-folder.js';
+import { portIsFree } from '../composition/http.js';
+import { migrate, openDatabase } from '../composition/parts.js';
+import { type ProcessName, type Provided, provision } from '../composition/provision.js';
+import type { Running } from '../composition/run.js';
+import { Supervised } from './supervised.js';
+
+/** How many processes of each service run; one of those not named. */
+export type Replicas = Readonly<Partial<Record<ServiceName, number>>>;
+
+export interface Installation extends Running {
+  readonly processes: readonly Supervised[];
+  /** Restarts one process after the other; users notice nothing. */
+  restartAll(): Promise<void>;
+}
+
+interface Place {
+  readonly name: ProcessName;
+  readonly replica: number;
+  readonly port: number;
+  readonly managementPort: number;
+}
+
+/** Starts every service as a process of its own on this machine, from one configuration, the hub's own. */
+export async function startInstallation(
+  config: HubConfig,
+  replicas: Replicas,
+  say: (line: string) => void,
+): Promise<Installation> {
+  // 1. Database, keys, certificates
+  await portIsFree(config.host, config.port);
+  openDataFolder(config.dataDir);
+  const undo: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const database = await openDatabase(config);
+    undo.push(() => database.stop());
+    await migrate(database);
+    const provided = await provision(join(config.dataDir, 'provided'));
+
+    // 2. A place for each process
+    const places = await placesFor(config, replicas);
+    const urls = (service: ServiceName) =>
+      places.filter(({ name }) => name === service).map(({ port }) => `https://127.0.0.1:${port}`);
+    let administratorCode: string | undefined;
+    const heard = (line: string) => {
+      administratorCode = /One-time administrator credential[^:]*: (\S+)/.exec(line)?.[1] ?? administratorCode;
+      say(line);
+    };
+    const processes = places.map((place) => {
+      const environment = settingsOf(config, place, provided[place.name], database.serviceUrl, urls);
+      const label = place.replica === 0 ? place.name : `${place.name}-${place.replica + 1}`;
+      const program = join(import.meta.dirname, '..', place.name, 'main.js');
+      return new Supervised(label, program, environment, heard);
+    });
+
+    // 3. The services side by side, the gateway when they answer
+    undo.push(async () => void (await Promise.all(processes.map((each) => each.stop()))));
+    const [gateway, ...services] = processes;
+    await Promise.all(services.map((each) => each.start()));
+    await gateway!.start();
+    const restartAll = async () => {
+      for (const each of processes) await each.restart();
+    };
+    const url = `http://${config.host}:${config.port}`;
+    return { url, administratorCode, failed: database.failed, processes, restartAll, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function placesFor(config: HubConfig, replicas: Replicas): Promise<Place[]> {
+  const places: Place[] = [
+    { name: 'gateway', replica: 0, port: config.port, managementPort: config.management?.port ?? (await freePort()) },
+  ];
+  for (const name of SERVICES) {
+    for (let replica = 0; replica < (replicas[name] ?? 1); replica += 1) {
+      places.push({ name, replica, port: await freePort(), managementPort: await freePort() });
+    }
+  }
+  return places;
+}
+
+function settingsOf(
+  config: HubConfig,
+  { name, port, managementPort }: Place,
+  provided: Provided,
+  databaseUrl: string,
+  urls: (service: ServiceName) => string[],
+): Record<string, string> {
+  const data = join(config.dataDir, 'services', name);
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  const secret = join(config.dataDir, 'provided', 'keys', name, 'database-url');
+  writeFileSync(secret, databaseUrl, { mode: 0o600 });
+  const services = SERVICES.map((service) => [`MINGJING_${service.toUpperCase()}_URLS`, urls(service).join(',')]);
+  return {
+    MINGJING_HOST: name === 'gateway' ? config.host : '127.0.0.1',
+    MINGJING_PORT: String(port),
+    MINGJING_MANAGEMENT_PORT: String(managementPort),
+    MINGJING_DATA: data,
+    MINGJING_KEYS: provided.keysDir,
+    MINGJING_PUBLIC_URL: config.publicUrl,
+    MINGJING_LOG_LEVEL: config.logLevel,
+    MINGJING_DATABASE_URL_FILE: secret,
+    MINGJING_TLS_CERT_FILE: provided.certFile,
+    MINGJING_TLS_KEY_FILE: provided.keyFile,
+    MINGJING_TLS_CA_FILE: provided.caFile,
+    MINGJING_TOKEN_KEYS: provided.tokenKeys,
+    MINGJING_SOURCE_NETWORKS: config.sourceNetworks.join(','),
+    ...(config.sourceFolder === undefined ? {} : { MINGJING_SOURCE_FOLDER: config.sourceFolder }),
+    ...Object.fromEntries(services),
+  };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,30 @@
+import { parseArgs } from 'node:util';
+import { SERVICES, type ServiceName } from '#libs/platform';
+import { run } from '../composition/run.js';
+import { type Installation, type Replicas, startInstallation } from './installation.js';
+
+const { values } = parseArgs({ options: { replicas: { type: 'string', multiple: true, default: [] } } });
+
+/** `--replicas access=2`, as often as wanted. */
+function replicasOf(given: readonly string[]): Replicas {
+  return Object.fromEntries(
+    given.map((text) => {
+      const [service, count] = text.split('=');
+      if (!SERVICES.includes(service as ServiceName) || !/^[1-9]$/.test(count ?? '')) {
+        throw new Error(`--replicas ${text}: wanted <service>=<1 to 9>, services are ${SERVICES.join(', ')}.`);
+      }
+      return [service, Number(count)];
+    }),
+  );
+}
+
+let installation: Installation | undefined;
+// As the signal for "read your settings again" of other servers: one process after the other starts anew.
+process.on('SIGHUP', () => void installation?.restartAll());
+
+await run('Mingjing', async (config) => {
+  installation = await startInstallation(config, replicasOf(values.replicas), (line) =>
+    process.stdout.write(`${line}\n`),
+  );
+  return installation;
+});
