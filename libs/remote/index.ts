@@ -1,3 +1,4 @@
+export { makeCertificates } from './authority.js';
 export { admitPeers } from './peers.js';
 export { PortController, SERVED_PORTS } from './port.controller.js';
 export { remotePort } from './remote-port.js';
