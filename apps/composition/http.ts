@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { createServer as createProbe } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -21,15 +22,54 @@ export async function createHttp(
   config: HubConfig,
   identity?: TlsIdentity,
 ): Promise<NestFastifyApplication> {
-  const common = { bodyLimit: BODY_BYTES_MAX, trustProxy: false };
+  const common = {
+    bodyLimit: BODY_BYTES_MAX,
+    trustProxy: false,
+    forceCloseConnections: true,
+    return503OnClosing: false,
+  } as const;
   const adapter =
     identity === undefined
-      ? new FastifyAdapter({ ...common, forceCloseConnections: true })
-      : new FastifyAdapter({ ...common, forceCloseConnections: 'idle', https: identity.serverOptions() });
+      ? new FastifyAdapter(common)
+      : new FastifyAdapter({ ...common, https: identity.serverOptions() });
   return NestFactory.create<NestFastifyApplication>(module, adapter as FastifyAdapter, {
     logger: logLevels(config.logLevel),
     abortOnError: false,
   });
+}
+
+/** Requests under way when a process ends have so long. */
+const DRAIN_MS_MAX = 10_000;
+/** So long a process that ends goes on answering, each answer asking the client to come anew elsewhere. */
+const FAREWELL_MS = 300;
+
+/**
+ * Lets an application end without a request refused: for a moment every answer closes its connection, then no new
+ * connection is taken, then it waits for the requests under way.
+ * @returns what to call instead of `app.close()`
+ */
+export function gentleClose(app: NestFastifyApplication): () => Promise<void> {
+  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  let leaving = false;
+  let underWay = 0;
+  fastify.addHook('onRequest', async (_request, reply) => {
+    underWay += 1;
+    reply.raw.once('close', () => {
+      underWay -= 1;
+    });
+    if (leaving) void reply.header('connection', 'close');
+  });
+  return async () => {
+    leaving = true;
+    await sleep(FAREWELL_MS);
+    const server = app.getHttpServer();
+    const closed = new Promise((resolve) => server.close(resolve));
+    const deadline = performance.now() + DRAIN_MS_MAX;
+    while (underWay > 0 && performance.now() < deadline) await sleep(20);
+    server.closeAllConnections();
+    await closed;
+    await app.close();
+  };
 }
 
 /** Health and metrics over plain HTTP on a port of their own, for probes that hold no certificate. */

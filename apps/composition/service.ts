@@ -14,7 +14,7 @@ import {
   type WirePort,
 } from '#libs/remote';
 import { openDataFolder } from './data-folder.js';
-import { createHttp, serveManagement } from './http.js';
+import { createHttp, gentleClose, serveManagement } from './http.js';
 import { openParts } from './parts.js';
 import { WITH_VAULT } from './provision.js';
 import type { Running } from './run.js';
@@ -76,7 +76,7 @@ export async function startService(service: Service, config: HubConfig): Promise
 
     // 3. HTTP
     const app = await createHttp(ServiceModule.of(service, [...parts.providers, ...asked]), config, identity);
-    undo.push(() => app.close());
+    undo.push(gentleClose(app));
     const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
     admitPeers(fastify, service.serves ?? []);
     fastify.get(OPENAPI_PATH, () => openApiDocument(app));

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import { AdministratorBootstrap, IdentityModule } from '#libs/identity';
@@ -13,7 +14,7 @@ import {
 } from '#libs/platform';
 import { type ProxyRoute, proxyTo, TlsIdentity, Upstream } from '#libs/remote';
 import { openDataFolder } from '../composition/data-folder.js';
-import { createHttp, portIsFree, serveManagement } from '../composition/http.js';
+import { createHttp, gentleClose, portIsFree, serveManagement } from '../composition/http.js';
 import { openParts } from '../composition/parts.js';
 import type { Running } from '../composition/run.js';
 import { ApiDocuments } from './api-documents.js';
@@ -34,7 +35,8 @@ export async function startGateway(config: HubConfig): Promise<Running> {
   // 1. What must be there before anything is opened
   if (config.tls === undefined) throw missing('TLS_CERT_FILE');
   if (config.databaseUrl === undefined) throw missing('DATABASE_URL');
-  await portIsFree(config.host, config.port);
+  // A worker shares the port with the gateway that it is to replace.
+  if (cluster.isPrimary) await portIsFree(config.host, config.port);
   const identity = new TlsIdentity(config.tls);
   openDataFolder(config.dataDir);
 
@@ -56,7 +58,7 @@ export async function startGateway(config: HubConfig): Promise<Running> {
     const parts = await openParts(config, config.databaseUrl, { clock: new SystemClock(), vault: true });
     undo.push(parts.close);
     const app = await createHttp(GatewayModule.forRoot(parts.providers), config);
-    undo.push(() => app.close());
+    undo.push(gentleClose(app));
     await hardenHttp(app);
     const documents = new ApiDocuments(
       () => openApiDocument(app),
@@ -69,9 +71,13 @@ export async function startGateway(config: HubConfig): Promise<Running> {
     const management = await serveManagement(app, config);
     undo.push(async () => void management?.close());
     documents.start();
-    const { port } = app.getHttpServer().address() as { port: number };
     const administratorCode = await app.get(AdministratorBootstrap).codeWhileUnused();
-    return { url: `http://${config.host}:${port}`, administratorCode, failed: new Promise(() => undefined), stop };
+    return {
+      url: `http://${config.host}:${config.port}`,
+      administratorCode,
+      failed: new Promise(() => undefined),
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -57,7 +57,7 @@ export async function startInstallation(
       const environment = settingsOf(config, place, provided[place.name], database.serviceUrl, urls);
       const label = place.replica === 0 ? place.name : `${place.name}-${place.replica + 1}`;
       const program = join(import.meta.dirname, '..', place.name, 'main.js');
-      return new Supervised(label, program, environment, heard);
+      return new Supervised(label, program, environment, heard, place.name === 'gateway');
     });
 
     // 3. The services side by side, the gateway when they answer

@@ -23,6 +23,8 @@ let installation: Installation | undefined;
 process.on('SIGHUP', () => void installation?.restartAll());
 
 await run('Mingjing', async (config) => {
+  // The settings have been read; each process gets its own, and secrets among these none.
+  for (const name of Object.keys(process.env)) if (name.startsWith('MINGJING_')) delete process.env[name];
   installation = await startInstallation(config, replicasOf(values.replicas), (line) =>
     process.stdout.write(`${line}\n`),
   );

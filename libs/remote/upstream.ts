@@ -19,7 +19,7 @@ export interface UpstreamRequest {
 }
 
 /** So long a request waits for a replica that is starting anew before it is refused. */
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 8_000;
 const BACK_OFF_MS = [20, 50, 100, 200] as const;
 const CONNECT_MS_MAX = 2_000;
 const CONNECTIONS_MAX = 64;
