@@ -9,6 +9,7 @@ import {
   type StreamEvents,
   streamName,
 } from '#libs/kernel';
+import { traceHeaders } from '#libs/tracing';
 import {
   BusyError,
   ConflictError,
@@ -205,7 +206,7 @@ function toAppend(
   return { stream, expected, events: events.map((event) => newEvent(declared, event, context, refusal)) };
 }
 
-/** Dresses a domain event for the store: id, schema version and metadata. */
+/** Dresses a domain event for the store: id, schema version and metadata, with the trace under way. */
 export function newEvent(
   declared: StreamEvents,
   event: DomainEvent,
@@ -226,6 +227,7 @@ export function newEvent(
       rules: event.rules ?? declaration.rules,
       correlationId,
       ...(causationId === undefined ? {} : { causationId }),
+      ...traceHeaders(),
       ...(commandId === undefined ? {} : { commandId }),
       ...(fingerprint === undefined ? {} : { fingerprint }),
       ...(refusal === undefined ? {} : { refusal }),

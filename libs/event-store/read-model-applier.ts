@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import { type Clock, categoryOf } from '#libs/kernel';
+import { followTraces } from '#libs/tracing';
 import type { EventFilter, EventStore, RecordedEvent } from './port.js';
 import { isPassing } from './postgres/connections.js';
 import { FencedError, Lease, type Session } from './postgres/lease.js';
@@ -23,6 +24,7 @@ export class ReadModelApplier {
 
   private constructor(
     readonly runner: QueryRunner,
+    readonly schema: string,
     readonly lease: Lease,
     readonly projections: readonly Projection[],
     readonly store: EventStore,
@@ -43,7 +45,8 @@ export class ReadModelApplier {
     try {
       const table = `${schema}.${POSITION_TABLE}`;
       const lease = await Lease.tryTake(new RunnerSession(runner), table, ROW, 0n);
-      if (lease instanceof Lease) return new ReadModelApplier(runner, lease, projections, store, progress, clock);
+      if (lease instanceof Lease)
+        return new ReadModelApplier(runner, schema, lease, projections, store, progress, clock);
       await runner.release();
       return lease;
     } catch (error) {
@@ -91,7 +94,14 @@ export class ReadModelApplier {
       const events = batch;
       batch = [];
       if (events.length === 0) return;
-      await this.turns.take(() => this.#applyBatch(events));
+      await this.turns.take(() =>
+        followTraces(
+          events.map(({ metadata }) => metadata.traceparent),
+          'project events',
+          { 'mingjing.read_model': this.schema, 'mingjing.events': events.length },
+          () => this.#applyBatch(events),
+        ),
+      );
       this.progress.advance(events.at(-1)!.position);
     };
     for await (const item of this.store.follow(this.lease.position, { filter, signal })) {

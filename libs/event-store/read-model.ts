@@ -106,6 +106,12 @@ export class ReadModel {
     }));
   }
 
+  /** How many events took no effect. A round trip: it fails when the tables are away. */
+  async parkedCount(): Promise<number> {
+    const [row] = await this.manager.query<{ count: number }[]>('SELECT count(*)::int AS count FROM read_model_parked');
+    return row?.count ?? 0;
+  }
+
   /** Tries all parked events again, in order. @throws Error when another process applies events */
   async replayParked(): Promise<{ replayed: number; stillParked: number }> {
     const applier = this.#applying();

@@ -1,3 +1,4 @@
+import { continueTrace } from '#libs/tracing';
 import type { EventStore, RecordedEvent } from './port.js';
 import type { ParkedEvent, RunningSubscription, Subscription } from './subscription.js';
 import { Turns } from './turns.js';
@@ -110,7 +111,7 @@ export class SubscriptionRunner implements RunningSubscription {
   async #digest(held: HeldPosition, event: RecordedEvent, signal: AbortSignal): Promise<boolean> {
     for (let attempts = 1; ; attempts += 1) {
       try {
-        await this.subscription.handle(event);
+        await this.#handle(event);
         return true;
       } catch (error) {
         const delay = this.retryDelaysMs[attempts - 1];
@@ -122,6 +123,12 @@ export class SubscriptionRunner implements RunningSubscription {
         if (signal.aborted) return false;
       }
     }
+  }
+
+  /** What the handler does belongs to the trace in which the event was appended. */
+  #handle(event: RecordedEvent): Promise<void> {
+    const attributes = { 'mingjing.subscription': this.subscription.name, 'mingjing.event': event.type };
+    return continueTrace(event.metadata.traceparent, 'handle event', () => this.subscription.handle(event), attributes);
   }
 
   async #store(): Promise<void> {
@@ -160,7 +167,7 @@ export class SubscriptionRunner implements RunningSubscription {
       for (const { position, attempts } of parked) {
         const event = await eventAt(this.store, position);
         try {
-          await this.subscription.handle(event);
+          await this.#handle(event);
           await held.unpark(position);
           replayed += 1;
         } catch (error) {

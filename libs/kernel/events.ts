@@ -21,6 +21,11 @@ export interface EventMetadata {
   readonly rules: readonly RuleId[];
   readonly correlationId: string;
   readonly causationId?: string;
+  /**
+   * Trace in which the event was appended (W3C Trace Context), for whoever acts on it to carry on; absent when nobody
+   * traced. Says nothing of the fact itself: no digest covers it.
+   */
+  readonly traceparent?: string;
   /** Keyed digest of the Idempotency-Key of the command; repeating the command finds its events by it. */
   readonly commandId?: string;
   /** Keyed digest of the command's payload, so that a key reused for another payload is refused. */

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { type Alongside, type CommandOutcome, EventStore, runCommand } from '#libs/event-store';
 import type { CommandContext, DomainCommand, DomainEvent, StreamDefinition } from '#libs/kernel';
+import { inSpan } from '#libs/tracing';
 
 /** One command on its way to its decider: the only thing that travels over Nest's command bus. */
 class RunCommand extends Command<CommandOutcome<unknown, DomainEvent>> {
@@ -39,6 +40,11 @@ export class Commands {
     alongside: (events: readonly E[], state: State) => readonly Alongside[] = () => [],
   ): Promise<CommandOutcome<State, E>> {
     const run = new RunCommand(definition as never, id, command, context, alongside as never);
-    return (await this.bus.execute(run)) as CommandOutcome<State, E>;
+    const attributes = {
+      'mingjing.category': definition.events.category,
+      'mingjing.correlation_id': context.correlationId,
+    };
+    const outcome = await inSpan(`command ${command.type}`, attributes, () => this.bus.execute(run));
+    return outcome as CommandOutcome<State, E>;
   }
 }

@@ -17,6 +17,8 @@ export {
   type TlsFiles,
 } from './config.js';
 export { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
+export { Drain } from './health/drain.js';
+export { type Finding, HealthChecks } from './health/health-checks.js';
 export { hardenHttp } from './http-hardening.js';
 export { openApiDocument, serveApiReference } from './openapi.js';
 export { PAGE_ITEMS_MAX, pageOf, pageQuery, toPage } from './paging.js';
@@ -27,5 +29,10 @@ export { DATABASE_URL, InjectReadModel, ReadModelModule, readModelToken } from '
 export { Context, contextOf, setCommandDigestKey } from './request-context.js';
 export { servicePool } from './service-pool.js';
 export { StatusController } from './status.controller.js';
+export { Metrics } from './telemetry/metrics.js';
+export { observeHttp } from './telemetry/observe-http.js';
+export { observeStore } from './telemetry/observed-store.js';
+export { Stages } from './telemetry/stages.js';
+export { startTelemetry, type Telemetry } from './telemetry/start-telemetry.js';
 export { type Visible, visibleTo, whereVisible } from './visibility.js';
 export { PositionInterceptor, Reads, written } from './written.js';

@@ -1,5 +1,8 @@
 import { type DynamicModule, Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { EventStore, ReadModel, type ReadModelDefinition } from '#libs/event-store';
+import { HealthChecks } from './health/health-checks.js';
+import { readModelCheck } from './health/read-model-check.js';
+import { Stages } from './telemetry/stages.js';
 
 /** Injection token of the URL of the database that holds read models, positions and credentials. */
 export const DATABASE_URL = Symbol('DATABASE_URL');
@@ -19,8 +22,14 @@ export class ReadModelModule {
     const token = readModelToken(definition.schema);
 
     class Lifecycle implements OnModuleInit, OnApplicationShutdown {
-      constructor(private readonly model: ReadModel) {}
+      constructor(
+        private readonly model: ReadModel,
+        private readonly stages: Stages,
+        private readonly health: HealthChecks,
+      ) {}
       async onModuleInit(): Promise<void> {
+        this.stages.addReadModel(this.model);
+        this.health.add(`read model ${definition.schema}`, readModelCheck(this.stages, this.model));
         await this.model.start();
       }
       async onApplicationShutdown(): Promise<void> {
@@ -36,7 +45,11 @@ export class ReadModelModule {
           inject: [DATABASE_URL, EventStore],
           useFactory: (url: string, store: EventStore) => new ReadModel(definition, { url, store }),
         },
-        { provide: `${token} lifecycle`, inject: [token], useFactory: (model: ReadModel) => new Lifecycle(model) },
+        {
+          provide: `${token} lifecycle`,
+          inject: [token, Stages, HealthChecks],
+          useFactory: (...given: ConstructorParameters<typeof Lifecycle>) => new Lifecycle(...given),
+        },
       ],
       exports: [token],
     };

@@ -1,10 +1,9 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { canonicalJson, idFromDigest, newId, type RequestContext } from '#libs/kernel';
+import { activeTraceId, parseTraceparent } from '#libs/tracing';
 import type { AuthenticatedRequest } from './access-guard.js';
 import { platformRefusals } from './platform.refusals.js';
-
-const TRACEPARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /**
  * Key for digests of idempotency keys and payloads. Payloads hold personal data that could be guessed from a plain
@@ -38,7 +37,7 @@ export function contextOf(request: AuthenticatedRequest): RequestContext {
   const route = `${request.method} ${request.url}`;
   const command = key === undefined ? undefined : digest('id', principal.id, key, route);
   let made = 0;
-  const trace = TRACEPARENT.exec(header(request, 'traceparent') ?? '')?.[1];
+  const trace = activeTraceId() ?? parseTraceparent(header(request, 'traceparent'))?.traceId;
   const role = request.admittedAs;
   const ifMatch = revisionOf(header(request, 'if-match'));
   return {

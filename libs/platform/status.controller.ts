@@ -1,64 +1,74 @@
 import { Controller, Get, Header, Inject, Injectable } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
 import { ApiExcludeEndpoint, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { EventStore, type ReadModel } from '#libs/event-store';
 import { Public } from './access-guard.js';
+import { EventLoop } from './health/event-loop.js';
+import { HealthChecks, type Indication } from './health/health-checks.js';
 import { platformRefusals } from './platform.refusals.js';
-import { readModelToken } from './read-model.module.js';
+import { Stages } from './telemetry/stages.js';
 
-const READ_MODELS = ['identity', 'registry', 'integration', 'access'] as const;
-
-/** How the hub is, without a word about what is in it. */
+/** How this process is, without a word about what is in it. */
 export interface HubStatus {
   readonly status: 'up' | 'degraded';
   /** Position of the newest event; absent when the event store does not answer. */
   readonly head?: string;
   /** Events that each read model has still to take in; `down` when it does not answer. */
   readonly readModels: Readonly<Record<string, string>>;
+  /** What must be well for this process to be sent requests, each in one sentence. */
+  readonly checks: Readonly<Record<string, Indication>>;
 }
 
 @Injectable()
 export class StatusReader {
   constructor(
-    @Inject(EventStore) private readonly store: EventStore,
-    @Inject(ModuleRef) private readonly modules: ModuleRef,
+    @Inject(Stages) private readonly stages: Stages,
+    @Inject(HealthChecks) private readonly health: HealthChecks,
   ) {}
 
   async read(): Promise<HubStatus> {
-    const head = await this.store.head().catch(() => undefined);
-    const readModels: Record<string, string> = {};
-    for (const schema of READ_MODELS) {
-      try {
-        const model = this.modules.get<ReadModel>(readModelToken(schema), { strict: false });
-        readModels[schema] = String(await model.lag());
-      } catch {
-        readModels[schema] = 'down';
-      }
-    }
-    const up = head !== undefined && !Object.values(readModels).includes('down');
-    return { status: up ? 'up' : 'degraded', ...(head === undefined ? {} : { head: String(head) }), readModels };
+    const [{ ready, checks }, { appended, models, silent }] = await Promise.all([
+      this.health.read(),
+      this.stages.read(),
+    ]);
+    const readModels = models.map(({ model, lag }) => {
+      const answers = lag !== undefined && !silent.includes(`parked ${model}`);
+      return [model, answers ? String(lag) : 'down'];
+    });
+    return {
+      status: ready ? 'up' : 'degraded',
+      ...(appended === undefined ? {} : { head: String(appended) }),
+      readModels: Object.fromEntries(readModels),
+      checks,
+    };
   }
 }
 
 @ApiTags('hub')
 @Controller()
 export class StatusController {
-  constructor(@Inject(StatusReader) private readonly reader: StatusReader) {}
+  constructor(
+    @Inject(StatusReader) private readonly reader: StatusReader,
+    @Inject(EventLoop) private readonly loop: EventLoop,
+  ) {}
 
   @Get('health/live')
   @Public()
-  @ApiOperation({ summary: 'The process answers' })
+  @ApiOperation({ summary: 'The process answers; 503 when its event loop is stuck' })
   live(): { status: 'up' } {
+    const { up, says } = this.loop.look();
+    if (!up) throw platformRefusals['platform.unavailable'](says);
     return { status: 'up' };
   }
 
   @Get('health/ready')
   @Public()
-  @ApiOperation({ summary: 'Event store and read models answer; 503 when one does not' })
+  @ApiOperation({
+    summary: 'All that this process needs answers and is fresh; 503 when not, or when it is about to end',
+  })
   async ready(): Promise<HubStatus> {
     const status = await this.reader.read();
     if (status.status === 'up') return status;
-    throw platformRefusals['platform.unavailable']('the event store or a read model does not answer', { ...status });
+    const ill = Object.values(status.checks).filter(({ status }) => status === 'down');
+    throw platformRefusals['platform.unavailable'](ill.map(({ says }) => says).join('; '), { ...status });
   }
 
   @Get()
