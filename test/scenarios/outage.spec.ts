@@ -10,6 +10,7 @@ import type { Answer, User } from './api.js';
 import { approve, openSession, request, type Window } from './brokering.js';
 import { assemble, type Cast } from './cast.js';
 import { Checks } from './checks.js';
+import { MODES } from './modes.js';
 import { readPlaylist } from './player.js';
 import { connect, register } from './registration.js';
 
@@ -19,268 +20,271 @@ const AFTERLIFE_MS_MAX = 15_000;
 const RECORDED_MS = 12_000;
 const RECOVERY_MS_MAX = 30_000;
 
-const folder = mkdtempSync(join(tmpdir(), 'outage-'));
-const told: string[] = [];
-const checks = new Checks((line) => told.push(line));
-let postgres: EmbeddedPostgres;
-let camera: RtspServer;
-let hub: HubProcess;
-let cast: Cast;
-/** What the two holders may ask for. */
-let live: { by: User; ask: object };
-let recorded: { by: User; ask: object };
-const players: Player[] = [];
+describe.each(MODES)('as $name', ({ composition }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'outage-'));
+  const told: string[] = [];
+  const checks = new Checks((line) => told.push(line));
+  let postgres: EmbeddedPostgres;
+  let camera: RtspServer;
+  let hub: HubProcess;
+  let cast: Cast;
+  /** What the two holders may ask for. */
+  let live: { by: User; ask: object };
+  let recorded: { by: User; ask: object };
+  const players: Player[] = [];
 
-beforeAll(async () => {
-  postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
-  camera = await startRtspServer();
-  hub = await startHubProcess(
-    {
-      MINGJING_DATA: join(folder, 'data'),
-      MINGJING_PORT: String(await freePort()),
-      MINGJING_SOURCE_NETWORKS: '127.0.0.1/32',
-      MINGJING_DATABASE_URL: postgres.serviceUrl,
-      MINGJING_DATABASE_OWNER_URL: postgres.ownerUrl,
-    },
-    (line) => told.push(`hub | ${line}`),
-  );
-  void hub.ended.then((status) => told.push(`hub | ended: ${status ?? hub.child.signalCode}`));
-  try {
-    await bringUp();
-  } catch (error) {
-    throw new Error(`${told.slice(-12).join('\n')}\n${String(error)}`);
-  }
-}, 240_000);
-
-afterEach(() => {
-  for (const player of players.splice(0)) player.close();
-});
-
-afterAll(async () => {
-  await hub?.stop();
-  await camera?.stop();
-  await postgres?.stop();
-  rmSync(folder, { recursive: true, force: true });
-}, 60_000);
-
-/** The story up to a started session and a live share. */
-async function bringUp(): Promise<void> {
-  cast = await assemble(hub.url, hub.administratorCode ?? '', checks);
-  const { cameraId } = await register(cast, checks);
-  await connect(cast, checks, cameraId, camera.url);
-  const from = Date.now() + 2_000;
-  await sleep(RECORDED_MS);
-  const window: Window = { from, to: Date.now() - 1_000 };
-  const grantId = await approve(cast, checks, await request(cast, checks, cameraId, window), window);
-  const sessionId = await openSession(cast, checks, grantId);
-  const between = { from: new Date(window.from).toISOString(), to: new Date(window.to).toISOString() };
-  recorded = {
-    by: cast.people.firstInvestigator,
-    ask: { grantId, sessionId, cameraId, mode: 'recorded', ...between },
-  };
-  live = { by: cast.client, ask: { grantId: await shareLive(cameraId), cameraId, mode: 'live' } };
-}
-
-/** Standing share of the live feed with the API client (Art. 7). */
-async function shareLive(cameraId: string): Promise<string> {
-  const asked = await cast.client.post('/api/v1/access-requests', {
-    basis: 'gz117:7',
-    acts: ['view', 'connect'],
-    cameraIds: [cameraId],
-    live: true,
-    validFrom: new Date(Date.now() - 1_000).toISOString(),
-    validTo: new Date(Date.now() + DAY_MS).toISOString(),
-    decidingOrganisationId: cast.organisations.nanmingBureau,
-    clientId: cast.client.id,
-    purpose: '客流监测',
-  });
-  const { id } = checks.done('the client asks for a share', asked);
-  const approval = await cast.people.responsiblePerson.post(`/api/v1/access-requests/${id}/approval`, {});
-  return String(checks.done('the bureau approves', approval).grantId);
-}
-
-/** Fetches the playlist and its newest segment again and again, as a player does, and notes when bytes last came. */
-class Player {
-  #open = true;
-  /** Monotonic clock, ms. */
-  lastByteAt = Number.NEGATIVE_INFINITY;
-
-  private constructor(
-    readonly id: string,
-    readonly url: URL,
-  ) {}
-
-  /** Asks for a playback and begins to play. */
-  static async start({ by, ask }: { by: User; ask: object }): Promise<Player> {
-    const { id, url } = ticketOf(await by.post('/api/v1/playbacks', ask));
-    const player = new Player(id, url);
-    players.push(player);
-    void player.#play();
-    return player;
-  }
-
-  close(): void {
-    this.#open = false;
-  }
-
-  async #play(): Promise<void> {
-    for (; this.#open; await sleep(200)) {
-      try {
-        const playlist = await readPlaylist(this.url);
-        if (playlist.status !== 200) continue;
-        this.lastByteAt = performance.now();
-        const response = await fetch(playlist.segments.at(-1)!.url);
-        if (response.ok && (await response.arrayBuffer()).byteLength > 0) this.lastByteAt = performance.now();
-      } catch {
-        // torn down in mid-answer: nothing whole came
-      }
-    }
-  }
-}
-
-function ticketOf(answer: Answer): { id: string; url: URL } {
-  const { id, url } = checks.done('a ticket', answer);
-  return { id, url: new URL(String(url), hub.url) };
-}
-
-/** What stands on a playback's stream, read past the hub. */
-async function onRecord(playbackId: string): Promise<{ type: string; data: Record<string, unknown> }[]> {
-  return asOwner(async (client) => {
-    const sql = 'SELECT type, data FROM event_store.event WHERE stream = $1 ORDER BY position';
-    const { rows } = await client.query<{ type: string; data: string }>(sql, [`playback-${playbackId}`]);
-    return rows.map(({ type, data }) => ({ type, data: JSON.parse(data) as Record<string, unknown> }));
-  });
-}
-
-async function asOwner<T>(act: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: postgres.ownerUrl });
-  await client.connect();
-  return act(client).finally(() => client.end());
-}
-
-async function until(what: string, holds: () => Promise<boolean> | boolean, msMax: number): Promise<void> {
-  for (const from = performance.now(); performance.now() - from < msMax; await sleep(200)) {
-    if (await holds()) return;
-  }
-  throw new Error(`${what}: not within ${msMax} ms\n${told.slice(-15).join('\n')}`);
-}
-
-const playing = (player: Player) => performance.now() - player.lastByteAt < 2_000;
-
-describe.each(['live', 'recorded'] as const)('a %s playback', (mode) => {
-  const of = () => (mode === 'live' ? live : recorded);
-
-  test('is on record, decision and start, before its first byte', async () => {
-    const { id, url } = ticketOf(await of().by.post('/api/v1/playbacks', of().ask));
-    expect((await onRecord(id)).map(({ type }) => type)).toEqual(['PlaybackAuthorised']);
-    const response = await fetch(url);
-    expect(response.status).toBe(200);
-    expect((await onRecord(id)).map(({ type }) => type)).toEqual(['PlaybackAuthorised', 'PlaybackStarted']);
-    await response.body?.cancel();
-  });
-
-  test('with a ticket in hand sends no byte while the start cannot be written', async () => {
-    const { id, url } = ticketOf(await of().by.post('/api/v1/playbacks', of().ask));
-    await asOwner(async (client) => {
-      await client.query('BEGIN');
-      await client.query('LOCK TABLE event_store.event IN EXCLUSIVE MODE'); // reads go on, appends wait
-      expect((await readPlaylist(url)).status).toBe(503);
-      expect((await onRecord(id)).map(({ type }) => type)).toEqual(['PlaybackAuthorised']);
-      await client.query('ROLLBACK');
-    });
-    await until('plays once the start is on record', async () => (await readPlaylist(url)).status === 200, 10_000);
-    expect((await onRecord(id)).map(({ type }) => type)).toEqual(['PlaybackAuthorised', 'PlaybackStarted']);
-  });
-});
-
-test('control: while the store answers both players go on for longer than the promise', async () => {
-  const running = [await Player.start(live), await Player.start(recorded)];
-  await until('both play', () => running.every(playing), 10_000);
-  await sleep(AFTERLIFE_MS_MAX + 1_000);
-  expect(running.map(playing)).toEqual([true, true]);
-}, 60_000);
-
-/** Processes of the server; its backends have process groups of their own. */
-function processesOf({ pid }: EmbeddedPostgres): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  return [pid, ...children.split(' ').filter(Boolean).map(Number)];
-}
-
-const OUTAGES = {
-  hangs: {
-    begin: async () => {
-      for (const pid of processesOf(postgres)) process.kill(pid, 'SIGSTOP');
-    },
-    end: async () => {
-      for (const pid of processesOf(postgres)) process.kill(pid, 'SIGCONT');
-    },
-  },
-  'is stopped': {
-    begin: () => postgres.stop(),
-    end: async () => {
-      const port = Number(new URL(postgres.serviceUrl).port);
-      postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres'), port });
-    },
-  },
-} as const;
-
-test.each(Object.keys(OUTAGES) as (keyof typeof OUTAGES)[])(
-  'when the event store %s nothing new plays, what plays ends within 15 s, and the hub serves again by itself',
-  async (kind) => {
-    const running = [await Player.start(live), await Player.start(recorded)];
-    const unused = [ticketOf(await live.by.post('/api/v1/playbacks', live.ask))];
-    unused.push(ticketOf(await recorded.by.post('/api/v1/playbacks', recorded.ask)));
-    await until('both play', () => running.every(playing), 10_000);
-
-    const begun = performance.now();
-    await OUTAGES[kind].begin();
-    let ended = false;
-    const answers: Answer[] = [];
-    // Neither a new decision nor a ticket that was never used opens anything.
-    const asking = Promise.allSettled(
-      [live, recorded].map(async ({ by, ask }) => answers.push(await by.post('/api/v1/playbacks', ask))),
+  beforeAll(async () => {
+    postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
+    camera = await startRtspServer();
+    hub = await startHubProcess(
+      {
+        MINGJING_DATA: join(folder, 'data'),
+        MINGJING_PORT: String(await freePort()),
+        MINGJING_SOURCE_NETWORKS: '127.0.0.1/32',
+        MINGJING_DATABASE_URL: postgres.serviceUrl,
+        MINGJING_DATABASE_OWNER_URL: postgres.ownerUrl,
+      },
+      (line) => told.push(`hub | ${line}`),
+      composition,
     );
+    void hub.ended.then((status) => told.push(`hub | ended: ${status ?? hub.child.signalCode}`));
     try {
-      const statuses = await Promise.all(unused.map(async ({ url }) => (await readPlaylist(url)).status));
-      expect(statuses).toEqual([503, 503]);
-      await sleep(begun + AFTERLIFE_MS_MAX + 5_000 - performance.now());
-      // A store that hangs is waited for no longer than one that is gone: the answer is a no that says to come again.
-      expect(answers).toHaveLength(2);
-      for (const { status, headers } of answers) {
-        expect(status).toBe(503);
-        expect(headers.get('content-type')).toContain('application/problem+json');
-      }
-      for (const { lastByteAt } of running) expect(lastByteAt - begun).toBeLessThan(AFTERLIFE_MS_MAX);
-      told.push(`${kind}: last bytes after ${running.map((p) => Math.round(p.lastByteAt - begun)).join(', ')} ms`);
-      expect(hub.child.exitCode).toBeNull();
-      expect((await fetch(`${hub.url}/health/live`)).status).toBe(200);
-      ended = true;
-    } finally {
-      await OUTAGES[kind].end();
-      await asking;
-      if (!ended) process.stderr.write(`${told.slice(-30).join('\n')}\n`);
+      await bringUp();
+    } catch (error) {
+      throw new Error(`${told.slice(-12).join('\n')}\n${String(error)}`);
+    }
+  }, 240_000);
+
+  afterEach(() => {
+    for (const player of players.splice(0)) player.close();
+  });
+
+  afterAll(async () => {
+    await hub?.stop();
+    await camera?.stop();
+    await postgres?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  /** The story up to a started session and a live share. */
+  async function bringUp(): Promise<void> {
+    cast = await assemble(hub.url, hub.administratorCode ?? '', checks);
+    const { cameraId } = await register(cast, checks);
+    await connect(cast, checks, cameraId, camera.url);
+    const from = Date.now() + 2_000;
+    await sleep(RECORDED_MS);
+    const window: Window = { from, to: Date.now() - 1_000 };
+    const grantId = await approve(cast, checks, await request(cast, checks, cameraId, window), window);
+    const sessionId = await openSession(cast, checks, grantId);
+    const between = { from: new Date(window.from).toISOString(), to: new Date(window.to).toISOString() };
+    recorded = {
+      by: cast.people.firstInvestigator,
+      ask: { grantId, sessionId, cameraId, mode: 'recorded', ...between },
+    };
+    live = { by: cast.client, ask: { grantId: await shareLive(cameraId), cameraId, mode: 'live' } };
+  }
+
+  /** Standing share of the live feed with the API client (Art. 7). */
+  async function shareLive(cameraId: string): Promise<string> {
+    const asked = await cast.client.post('/api/v1/access-requests', {
+      basis: 'gz117:7',
+      acts: ['view', 'connect'],
+      cameraIds: [cameraId],
+      live: true,
+      validFrom: new Date(Date.now() - 1_000).toISOString(),
+      validTo: new Date(Date.now() + DAY_MS).toISOString(),
+      decidingOrganisationId: cast.organisations.nanmingBureau,
+      clientId: cast.client.id,
+      purpose: '客流监测',
+    });
+    const { id } = checks.done('the client asks for a share', asked);
+    const approval = await cast.people.responsiblePerson.post(`/api/v1/access-requests/${id}/approval`, {});
+    return String(checks.done('the bureau approves', approval).grantId);
+  }
+
+  /** Fetches the playlist and its newest segment again and again, as a player does, and notes when bytes last came. */
+  class Player {
+    #open = true;
+    /** Monotonic clock, ms. */
+    lastByteAt = Number.NEGATIVE_INFINITY;
+
+    private constructor(
+      readonly id: string,
+      readonly url: URL,
+    ) {}
+
+    /** Asks for a playback and begins to play. */
+    static async start({ by, ask }: { by: User; ask: object }): Promise<Player> {
+      const { id, url } = ticketOf(await by.post('/api/v1/playbacks', ask));
+      const player = new Player(id, url);
+      players.push(player);
+      void player.#play();
+      return player;
     }
 
-    const back = performance.now();
-    for (const { by, ask } of [live, recorded]) {
-      await until(
-        'a new playback is decided and plays',
-        async () => {
-          const answer = await by.post('/api/v1/playbacks', ask);
-          return answer.status === 201 && (await readPlaylist(ticketOf(answer).url)).status === 200;
-        },
-        RECOVERY_MS_MAX,
+    close(): void {
+      this.#open = false;
+    }
+
+    async #play(): Promise<void> {
+      for (; this.#open; await sleep(200)) {
+        try {
+          const playlist = await readPlaylist(this.url);
+          if (playlist.status !== 200) continue;
+          this.lastByteAt = performance.now();
+          const response = await fetch(playlist.segments.at(-1)!.url);
+          if (response.ok && (await response.arrayBuffer()).byteLength > 0) this.lastByteAt = performance.now();
+        } catch {
+          // torn down in mid-answer: nothing whole came
+        }
+      }
+    }
+  }
+
+  function ticketOf(answer: Answer): { id: string; url: URL } {
+    const { id, url } = checks.done('a ticket', answer);
+    return { id, url: new URL(String(url), hub.url) };
+  }
+
+  /** What stands on a playback's stream, read past the hub. */
+  async function onRecord(playbackId: string): Promise<{ type: string; data: Record<string, unknown> }[]> {
+    return asOwner(async (client) => {
+      const sql = 'SELECT type, data FROM event_store.event WHERE stream = $1 ORDER BY position';
+      const { rows } = await client.query<{ type: string; data: string }>(sql, [`playback-${playbackId}`]);
+      return rows.map(({ type, data }) => ({ type, data: JSON.parse(data) as Record<string, unknown> }));
+    });
+  }
+
+  async function asOwner<T>(act: (client: pg.Client) => Promise<T>): Promise<T> {
+    const client = new pg.Client({ connectionString: postgres.ownerUrl });
+    await client.connect();
+    return act(client).finally(() => client.end());
+  }
+
+  async function until(what: string, holds: () => Promise<boolean> | boolean, msMax: number): Promise<void> {
+    for (const from = performance.now(); performance.now() - from < msMax; await sleep(200)) {
+      if (await holds()) return;
+    }
+    throw new Error(`${what}: not within ${msMax} ms\n${told.slice(-15).join('\n')}`);
+  }
+
+  const playing = (player: Player) => performance.now() - player.lastByteAt < 2_000;
+
+  describe.each(['live', 'recorded'] as const)('a %s playback', (mode) => {
+    const of = () => (mode === 'live' ? live : recorded);
+
+    test('is on record, decision and start, before its first byte', async () => {
+      const { id, url } = ticketOf(await of().by.post('/api/v1/playbacks', of().ask));
+      expect((await onRecord(id)).map(({ type }) => type)).toEqual(['PlaybackAuthorised']);
+      const response = await fetch(url);
+      expect(response.status).toBe(200);
+      expect((await onRecord(id)).map(({ type }) => type)).toEqual(['PlaybackAuthorised', 'PlaybackStarted']);
+      await response.body?.cancel();
+    });
+
+    test('with a ticket in hand sends no byte while the start cannot be written', async () => {
+      const { id, url } = ticketOf(await of().by.post('/api/v1/playbacks', of().ask));
+      await asOwner(async (client) => {
+        await client.query('BEGIN');
+        await client.query('LOCK TABLE event_store.event IN EXCLUSIVE MODE'); // reads go on, appends wait
+        expect((await readPlaylist(url)).status).toBe(503);
+        expect((await onRecord(id)).map(({ type }) => type)).toEqual(['PlaybackAuthorised']);
+        await client.query('ROLLBACK');
+      });
+      await until('plays once the start is on record', async () => (await readPlaylist(url)).status === 200, 10_000);
+      expect((await onRecord(id)).map(({ type }) => type)).toEqual(['PlaybackAuthorised', 'PlaybackStarted']);
+    });
+  });
+
+  test('control: while the store answers both players go on for longer than the promise', async () => {
+    const running = [await Player.start(live), await Player.start(recorded)];
+    await until('both play', () => running.every(playing), 10_000);
+    await sleep(AFTERLIFE_MS_MAX + 1_000);
+    expect(running.map(playing)).toEqual([true, true]);
+  }, 60_000);
+
+  /** Processes of the server; its backends have process groups of their own. */
+  function processesOf({ pid }: EmbeddedPostgres): number[] {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return [pid, ...children.split(' ').filter(Boolean).map(Number)];
+  }
+
+  const OUTAGES = {
+    hangs: {
+      begin: async () => {
+        for (const pid of processesOf(postgres)) process.kill(pid, 'SIGSTOP');
+      },
+      end: async () => {
+        for (const pid of processesOf(postgres)) process.kill(pid, 'SIGCONT');
+      },
+    },
+    'is stopped': {
+      begin: () => postgres.stop(),
+      end: async () => {
+        const port = Number(new URL(postgres.serviceUrl).port);
+        postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres'), port });
+      },
+    },
+  } as const;
+
+  test.each(Object.keys(OUTAGES) as (keyof typeof OUTAGES)[])(
+    'when the event store %s nothing new plays, what plays ends within 15 s, and the hub serves again by itself',
+    async (kind) => {
+      const running = [await Player.start(live), await Player.start(recorded)];
+      const unused = [ticketOf(await live.by.post('/api/v1/playbacks', live.ask))];
+      unused.push(ticketOf(await recorded.by.post('/api/v1/playbacks', recorded.ask)));
+      await until('both play', () => running.every(playing), 10_000);
+
+      const begun = performance.now();
+      await OUTAGES[kind].begin();
+      let ended = false;
+      const answers: Answer[] = [];
+      // Neither a new decision nor a ticket that was never used opens anything.
+      const asking = Promise.allSettled(
+        [live, recorded].map(async ({ by, ask }) => answers.push(await by.post('/api/v1/playbacks', ask))),
       );
-    }
-    told.push(`${kind}: serves again after ${Math.round(performance.now() - back)} ms`);
-    for (const { id } of running) {
-      const stopped = async () =>
-        (await onRecord(id)).some(
-          ({ type, data }) => type === 'PlaybackStopped' && data.reason === 'decision-unavailable',
+      try {
+        const statuses = await Promise.all(unused.map(async ({ url }) => (await readPlaylist(url)).status));
+        expect(statuses).toEqual([503, 503]);
+        await sleep(begun + AFTERLIFE_MS_MAX + 5_000 - performance.now());
+        // A store that hangs is waited for no longer than one that is gone: the answer is a no that says to come again.
+        expect(answers).toHaveLength(2);
+        for (const { status, headers } of answers) {
+          expect(status).toBe(503);
+          expect(headers.get('content-type')).toContain('application/problem+json');
+        }
+        for (const { lastByteAt } of running) expect(lastByteAt - begun).toBeLessThan(AFTERLIFE_MS_MAX);
+        told.push(`${kind}: last bytes after ${running.map((p) => Math.round(p.lastByteAt - begun)).join(', ')} ms`);
+        expect(hub.child.exitCode).toBeNull();
+        expect((await fetch(`${hub.url}/health/live`)).status).toBe(200);
+        ended = true;
+      } finally {
+        await OUTAGES[kind].end();
+        await asking;
+        if (!ended) process.stderr.write(`${told.slice(-30).join('\n')}\n`);
+      }
+
+      const back = performance.now();
+      for (const { by, ask } of [live, recorded]) {
+        await until(
+          'a new playback is decided and plays',
+          async () => {
+            const answer = await by.post('/api/v1/playbacks', ask);
+            return answer.status === 201 && (await readPlaylist(ticketOf(answer).url)).status === 200;
+          },
+          RECOVERY_MS_MAX,
         );
-      await until('the end is on record with its reason', stopped, RECOVERY_MS_MAX);
-    }
-    expect(hub.child.exitCode).toBeNull();
-  },
-  150_000,
-);
+      }
+      told.push(`${kind}: serves again after ${Math.round(performance.now() - back)} ms`);
+      for (const { id } of running) {
+        const stopped = async () =>
+          (await onRecord(id)).some(
+            ({ type, data }) => type === 'PlaybackStopped' && data.reason === 'decision-unavailable',
+          );
+        await until('the end is on record with its reason', stopped, RECOVERY_MS_MAX);
+      }
+      expect(hub.child.exitCode).toBeNull();
+    },
+    150_000,
+  );
+});
