@@ -14,6 +14,7 @@ export {
   EventStore,
   type EventToAppend,
   type ExpectedRevision,
+  ForbiddenCategoryError,
   LimitError,
   OutcomeUnknownError,
   type ReadStreamOptions,
@@ -22,7 +23,9 @@ export {
   type StreamAppended,
 } from './port.js';
 export { isPassing } from './postgres/connections.js';
+export { type Leadership, leadershipOf } from './postgres/leadership.js';
 export { migrateEventStore } from './postgres/migrations.js';
+export type { StoreRole } from './postgres/permissions.js';
 export { PostgresEventStore, type PostgresEventStoreOptions } from './postgres/postgres-event-store.js';
 export { PostgresSubscriptions, type PostgresSubscriptionsOptions } from './postgres/postgres-subscriptions.js';
 export type { Projection } from './projection.js';

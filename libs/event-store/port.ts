@@ -1,4 +1,4 @@
-import type { EventMetadata } from '#libs/kernel';
+import { categoryOf, type EventMetadata } from '#libs/kernel';
 
 /** What the caller believes of the stream: its last revision, or a statement about its existence. */
 export type ExpectedRevision = bigint | 'no-stream' | 'stream-exists' | 'any';
@@ -69,8 +69,8 @@ export const BATCH_EVENTS_MAX = 500;
  * The append-only, totally ordered store of domain events.
  *
  * Callers MUST give ids that are theirs alone and MUST treat a resolved `append` as the only proof of durability: when
- * it rejects with anything but a `ConflictError`, `DuplicateIdError` or a refused limit, the outcome is unknown and
- * the same ids may be appended again.
+ * it rejects with anything but a `ConflictError`, `DuplicateIdError`, `ForbiddenCategoryError` or a refused limit, the
+ * outcome is unknown and the same ids may be appended again.
  *
  * Implementers MUST append atomically over all streams of a call, MUST enforce all four expectations, MUST make events
  * visible to every reader in one and the same order without ever inserting one before an event that a reader has seen,
@@ -80,6 +80,7 @@ export abstract class EventStore {
   /**
    * @throws ConflictError when an expectation does not hold; says the actual revision; nothing is appended
    * @throws DuplicateIdError when an id stands on another stream, or only some ids of the call stand already
+   * @throws ForbiddenCategoryError when the store does not let this process append to a category; nothing is appended
    * @throws LimitError when an event or the batch is too large, or the batch is empty
    * @throws BusyError when too many appends wait; nothing is appended
    * @throws OutcomeUnknownError when the store did not answer; the same ids may be appended again
@@ -133,6 +134,15 @@ export class DuplicateIdError extends Error {
     readonly eventId: string,
   ) {
     super(`stream ${stream}: event id ${eventId} already stands elsewhere or with other company`);
+  }
+}
+
+/** The stream belongs to another service: the store lets this process append to its own categories only. */
+export class ForbiddenCategoryError extends Error {
+  override readonly name = 'ForbiddenCategoryError';
+
+  constructor(readonly stream: string) {
+    super(`stream ${stream}: this service may not append to category ${categoryOf(stream)}`);
   }
 }
 

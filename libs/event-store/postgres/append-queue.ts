@@ -7,6 +7,7 @@ import {
   ConflictError,
   DuplicateIdError,
   type ExpectedRevision,
+  ForbiddenCategoryError,
   OutcomeUnknownError,
 } from '../port.js';
 import { int4Array, int8Array, textArray, uuidArray } from './binary-array.js';
@@ -124,7 +125,7 @@ function expectedCode(expected: ExpectedRevision): bigint {
   return { 'no-stream': -1n, any: -2n, 'stream-exists': -3n }[expected];
 }
 
-const OUTCOME = { appended: '0', duplicate: '1', conflict: '2', taken: '3' } as const;
+const OUTCOME = { appended: '0', duplicate: '1', conflict: '2', taken: '3', forbidden: '4' } as const;
 
 function settle(group: readonly Waiting[], row: readonly (string | null)[]): void {
   const [outcomes, positions, culprits, revisions] = row.map(elements) as [string[], string[], string[], string[]];
@@ -147,6 +148,9 @@ function settle(group: readonly Waiting[], row: readonly (string | null)[]): voi
         reject(new ConflictError(stream, expected, actual < 0n ? undefined : actual));
         break;
       }
+      case OUTCOME.forbidden:
+        reject(new ForbiddenCategoryError(append.parts[culprit - 1 - firstPart]!.stream));
+        break;
       default:
         reject(takenId(append.parts, culprit - 1 - firstEvent));
     }

@@ -1,10 +1,12 @@
 import pg from 'pg';
+import { categoryOf } from '#libs/kernel';
 import { checkAppend } from '../checked-append.js';
 import {
   type Appended,
   type CaughtUp,
   type EventFilter,
   EventStore,
+  ForbiddenCategoryError,
   type ReadStreamOptions,
   type RecordedEvent,
   type StreamAppend,
@@ -19,6 +21,8 @@ export interface PostgresEventStoreOptions {
   readonly url: string;
   /** Connections for reading; default 8. */
   readonly readersMax?: number;
+  /** Categories of this service: another's is refused before it travels. Default all; the store has the last word. */
+  readonly categories?: readonly string[];
 }
 
 const READERS_MAX = 8;
@@ -32,8 +36,11 @@ export class PostgresEventStore extends EventStore {
   readonly #watcher: HeadWatcher;
   readonly #pages: PageReader;
 
-  constructor({ url, readersMax = READERS_MAX }: PostgresEventStoreOptions) {
+  readonly #categories: readonly string[] | undefined;
+
+  constructor({ url, readersMax = READERS_MAX, categories }: PostgresEventStoreOptions) {
     super();
+    this.#categories = categories;
     this.#writer = pool(url, 1);
     this.#readers = pool(url, readersMax);
     this.#queue = new AppendQueue(executeOn(this.#writer));
@@ -42,6 +49,8 @@ export class PostgresEventStore extends EventStore {
   }
 
   async append(appends: readonly StreamAppend[]): Promise<Appended> {
+    const foreign = appends.find(({ stream }) => !(this.#categories?.includes(categoryOf(stream)) ?? true));
+    if (foreign !== undefined) throw new ForbiddenCategoryError(foreign.stream);
     return this.#queue.append(checkAppend(appends));
   }
 
