@@ -1,4 +1,5 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createServer as createProbe } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DynamicModule, Type } from '@nestjs/common';
@@ -6,7 +7,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import type { HubConfig } from '#libs/platform';
-import type { TlsIdentity } from '#libs/remote';
+import { ELSEWHERE_HEADER, type TlsIdentity } from '#libs/remote';
 
 const BODY_BYTES_MAX = 256 * 1024;
 
@@ -72,6 +73,42 @@ export function gentleClose(app: NestFastifyApplication): () => Promise<void> {
   };
 }
 
+/** Answers in the place of a service that waits for its turn: alive, not ready, ask another replica. */
+export async function standBy(config: HubConfig, identity: TlsIdentity): Promise<() => Promise<void>> {
+  const elsewhere: RequestListener = (_request, response) => {
+    response.writeHead(503, { [ELSEWHERE_HEADER]: '1', connection: 'close' }).end();
+  };
+  const health: RequestListener = ({ url }, response) => {
+    const alive = url === '/health/live';
+    response
+      .writeHead(alive ? 200 : 503, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ status: alive ? 'up' : 'standby' }));
+  };
+  const servers: [Server, number, string][] = [
+    [createTlsServer(identity.serverOptions(), elsewhere), config.port, config.host],
+  ];
+  if (config.management !== undefined) {
+    servers.push([createServer(health), config.management.port, config.management.host]);
+  }
+  await Promise.all(servers.map(([server, port, host]) => listening(server, port, host)));
+  return async () => {
+    await Promise.all(
+      servers.map(([server]) => {
+        const closed = new Promise((resolve) => server.close(resolve));
+        server.closeAllConnections();
+        return closed;
+      }),
+    );
+  };
+}
+
+function listening(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(new Error(`cannot listen on ${host}:${port} (${error.message}).`)));
+    server.listen(port, host, resolve);
+  });
+}
+
 /** Health and metrics over plain HTTP on a port of their own, for probes that hold no certificate. */
 export async function serveManagement(app: NestFastifyApplication, config: HubConfig): Promise<Server | undefined> {
   if (config.management === undefined) return undefined;
@@ -81,10 +118,7 @@ export async function serveManagement(app: NestFastifyApplication, config: HubCo
     if (request.method === 'GET' && MANAGEMENT_PATHS.test(request.url ?? '')) fastify.routing(request, response);
     else response.writeHead(404).end();
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(new Error(`cannot listen on ${host}:${port} (${error.message}).`)));
-    server.listen(port, host, resolve);
-  });
+  await listening(server, port, host);
   return server;
 }
 

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { type DynamicModule, Global, Module, type Provider, type Type } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
+import { type Leadership, leadershipOf } from '#libs/event-store';
 import { TokenModule } from '#libs/identity';
 import { SystemClock } from '#libs/kernel';
 import { type HubConfig, openApiDocument, PlatformModule, platformRefusals, type ServiceName } from '#libs/platform';
@@ -14,7 +15,7 @@ import {
   type WirePort,
 } from '#libs/remote';
 import { openDataFolder } from './data-folder.js';
-import { createHttp, gentleClose, serveManagement } from './http.js';
+import { createHttp, gentleClose, serveManagement, standBy } from './http.js';
 import { openParts } from './parts.js';
 import { WITH_VAULT } from './provision.js';
 import type { Running } from './run.js';
@@ -27,6 +28,8 @@ export interface Service {
   readonly serves?: readonly WirePort[];
   /** Ports that it asks, and of which service. */
   readonly asks?: readonly { readonly port: WirePort; readonly of: ServiceName }[];
+  /** Only one process may do its work; further replicas stand by and take over. */
+  readonly single?: boolean;
   /** Programs that must be installed. */
   readonly needs?: readonly string[];
 }
@@ -60,7 +63,11 @@ export async function startService(service: Service, config: HubConfig): Promise
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    // 2. Event store, vault, the services that this one asks
+    // 2. Its turn
+    const leadership = service.single ? await takeTurn(service.name, config, identity) : undefined;
+    undo.push(async () => leadership?.resign());
+
+    // 3. Event store, vault, the services that this one asks
     const parts = await openParts(config, config.databaseUrl, {
       clock: new SystemClock(),
       vault: WITH_VAULT.includes(service.name),
@@ -74,7 +81,7 @@ export async function startService(service: Service, config: HubConfig): Promise
       return { provide: port.port, useValue: remotePort(port, upstream) };
     });
 
-    // 3. HTTP
+    // 4. HTTP
     const app = await createHttp(ServiceModule.of(service, [...parts.providers, ...asked]), config, identity);
     undo.push(gentleClose(app));
     const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
@@ -84,10 +91,27 @@ export async function startService(service: Service, config: HubConfig): Promise
     const management = await serveManagement(app, config);
     undo.push(async () => void management?.close());
     const { port } = app.getHttpServer().address() as { port: number };
-    return { url: `https://${config.host}:${port}`, failed: new Promise(() => undefined), stop };
+    return { url: `https://${config.host}:${port}`, failed: leadership?.lost ?? new Promise(() => undefined), stop };
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** Waits for the turn of this replica; meanwhile it answers that another one works. */
+async function takeTurn(work: ServiceName, config: HubConfig, identity: TlsIdentity): Promise<Leadership> {
+  const stopWaiting = await standBy(config, identity);
+  process.stdout.write(`Mingjing ${work} 明镜 stands by until it is its turn\n`);
+  const waiting = new AbortController();
+  const ended = () => waiting.abort(new Error('it was stopped while it stood by.'));
+  process.once('SIGTERM', ended);
+  process.once('SIGINT', ended);
+  try {
+    return await leadershipOf(work, config.databaseUrl!, waiting.signal);
+  } finally {
+    process.off('SIGTERM', ended);
+    process.off('SIGINT', ended);
+    await stopWaiting();
   }
 }
 

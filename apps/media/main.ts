@@ -9,6 +9,8 @@ await run('Mingjing media', (config) =>
       feature: MediaModule,
       serves: [mediaWire],
       asks: [{ port: accessWire, of: 'access' }],
+      // One process records and plays; its folder is shared with those that stand by.
+      single: true,
       needs: ['ffmpeg'],
     },
     config,

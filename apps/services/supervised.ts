@@ -76,7 +76,7 @@ export class Supervised {
       });
       createInterface({ input: child.stdout! }).on('line', (line) => {
         this.say(`${this.name} | ${line}`);
-        if (!line.includes(' is ready after ')) return;
+        if (!/ is ready after | stands by until /.test(line)) return;
         clearTimeout(timer);
         resolve();
       });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Refusal } from '#libs/kernel';
 import { type Certificates, certificates, type FakeReplica, files, replica } from './remote.fixture.js';
 import { TlsIdentity } from './tls-identity.js';
-import { Upstream, type UpstreamRequest } from './upstream.js';
+import { ELSEWHERE_HEADER, Upstream, type UpstreamRequest } from './upstream.js';
 
 const ok: RequestListener = (_request, response) => void response.end('yes');
 const hangUp: RequestListener = (request) => void request.socket.destroy();
@@ -70,6 +70,17 @@ describe('a service behind replicas', () => {
     const bad = await start(hangUp);
     expect(await refusalOf(upstream(bad.url), WRITE)).toMatch(/^the registry service does not answer/);
     expect(bad.seen).toHaveLength(1);
+  });
+
+  test('a replica that stands by is passed over, also for a write', async () => {
+    const standby = await start(
+      (_request, response) => void response.writeHead(503, { [ELSEWHERE_HEADER]: '1' }).end(),
+    );
+    const leader = await start(ok);
+    const to = upstream(standby.url, leader.url);
+    for (let i = 0; i < 8; i += 1) expect(await text(to, WRITE)).toBe('yes');
+    expect(leader.seen).toHaveLength(8);
+    expect(await refusalOf(upstream(standby.url), { ...WRITE, deadlineMs: 200 })).toContain('every replica stands by');
   });
 
   test('a request waits for the one replica that is just starting anew', async () => {

@@ -26,6 +26,8 @@ const CONNECTIONS_MAX = 64;
 const BODY_SILENCE_MS_MAX = 60_000;
 /** A replica that failed so often in a row is left alone for a while. */
 const FAILURES_MAX = 5;
+/** Header of a 503 by a replica that has not looked at the request: it stands by, another one works. */
+export const ELSEWHERE_HEADER = 'mingjing-elsewhere';
 const REST_MS = 1_000;
 
 /** The replicas of one service, each behind a circuit breaker; a request goes to one that answers. */
@@ -55,7 +57,10 @@ export class Upstream {
       const replica = this.#choose();
       if (replica !== undefined) {
         try {
-          return await replica.request(request, deadline);
+          const answer = await replica.request(request, deadline);
+          if (answer.headers[ELSEWHERE_HEADER] === undefined) return answer;
+          await answer.body.dump();
+          last = 'every replica stands by';
         } catch (error) {
           if (request.signal?.aborted) throw error;
           last = error;
