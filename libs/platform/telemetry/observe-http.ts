@@ -25,10 +25,14 @@ export function observeHttp(app: NestFastifyApplication): void {
     const leave = drain.enter();
     metrics.requestBegan();
     if (drain.draining) void reply.header('connection', 'close');
+    let finished = false;
+    reply.raw.once('finish', () => {
+      finished = true;
+    });
     // Not `onResponse`: that is not called when the client goes away before the end.
     reply.raw.once('close', () => {
       leave();
-      const status = statusOf(reply);
+      const status = finished ? `${Math.floor(reply.raw.statusCode / 100)}xx` : 'aborted';
       endSpan(span, request, reply, status);
       metrics.requestEnded({ ...labelsOf(request), status }, (performance.now() - from) / 1_000);
     });
@@ -46,10 +50,6 @@ function labelsOf(request: FastifyRequest): { route: string; method: string } {
     route: request.is404 ? 'unmatched' : (request.routeOptions.url ?? 'unmatched'),
     method: METHODS.has(request.method) ? request.method : 'other',
   };
-}
-
-function statusOf({ raw }: FastifyReply): string {
-  return raw.writableFinished ? `${Math.floor(raw.statusCode / 100)}xx` : 'aborted';
 }
 
 /** Names of the attributes by OpenTelemetry's HTTP semantic conventions; no path, no query, no address, no agent. */

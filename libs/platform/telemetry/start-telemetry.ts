@@ -1,8 +1,15 @@
-import { context, DiagLogLevel, diag, trace } from '@opentelemetry/api';
+import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { AlwaysOnSampler, BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
+import {
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  type ReadableSpan,
+  type SpanExporter,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace';
 
 export interface TelemetryOptions {
   /** Name under which this process appears: `hub`, `access`. */
@@ -45,21 +52,19 @@ export function startTelemetry({ service, otlpUrl, exporter, warn = () => {} }: 
     sampler: new AlwaysOnSampler(),
     spanProcessors: [
       new BatchSpanProcessor({
-        exporter: sink,
+        exporter: new WatchedExporter(sink, warn),
         maxQueueSize: SPANS_WAITING_MAX,
         exportTimeoutMillis: EXPORT_MS_MAX,
       }),
     ],
   });
   trace.setGlobalTracerProvider(provider);
-  tellOfLoss(warn);
   return {
     flush: () => provider.forceFlush(),
     stop: async () => {
       await Promise.race([provider.shutdown().catch(() => {}), pause(STOP_MS_MAX)]);
       trace.disable();
       context.disable();
-      diag.disable();
     },
   };
 }
@@ -69,15 +74,31 @@ function collector(base: string): SpanExporter {
   return new OTLPTraceExporter({ url: url.href, timeoutMillis: EXPORT_MS_MAX });
 }
 
-/** A collector that is away must be seen, but not once a batch. */
-function tellOfLoss(warn: (sentence: string) => void): void {
-  let saidAt = Number.NEGATIVE_INFINITY;
-  const say = () => {
-    if (performance.now() - saidAt < WARN_EVERY_MS) return;
-    saidAt = performance.now();
-    warn('traces are lost: the collector at MINGJING_OTLP_URL does not take them.');
-  };
-  diag.setLogger({ error: say, warn: say, info() {}, debug() {}, verbose() {} }, DiagLogLevel.WARN);
+/** Tells when spans were lost: a collector that is away must be seen, but not once a batch. */
+class WatchedExporter implements SpanExporter {
+  #saidAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    readonly sink: SpanExporter,
+    readonly warn: (sentence: string) => void,
+  ) {}
+
+  export(spans: ReadableSpan[], done: (result: ExportResult) => void): void {
+    this.sink.export(spans, (result) => {
+      if (result.code !== ExportResultCode.SUCCESS) this.#tell();
+      done(result);
+    });
+  }
+
+  shutdown(): Promise<void> {
+    return this.sink.shutdown();
+  }
+
+  #tell(): void {
+    if (performance.now() - this.#saidAt < WARN_EVERY_MS) return;
+    this.#saidAt = performance.now();
+    this.warn('traces are lost: the collector at MINGJING_OTLP_URL does not take them.');
+  }
 }
 
 function pause(ms: number): Promise<void> {
