@@ -28,6 +28,7 @@ export { migrateEventStore } from './postgres/migrations.js';
 export type { StoreRole } from './postgres/permissions.js';
 export { PostgresEventStore, type PostgresEventStoreOptions } from './postgres/postgres-event-store.js';
 export { PostgresSubscriptions, type PostgresSubscriptionsOptions } from './postgres/postgres-subscriptions.js';
+export { createServiceRoles, type ServiceRole } from './postgres/service-roles.js';
 export type { Projection } from './projection.js';
 export { ReadModel, type ReadModelDefinition, type ReadModelOptions } from './read-model.js';
 export { type ParkedEvent, type RunningSubscription, type Subscription, Subscriptions } from './subscription.js';

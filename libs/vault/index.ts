@@ -1,4 +1,5 @@
 export { KeyRing, type SigningKey } from './key-ring.js';
+export { permitVault, type VaultRole, type VaultUse } from './permissions.js';
 export { personalDataEvents } from './personal-data.events.js';
 export { type Reading, SecretStore, Vault } from './port.js';
 export { PostgresVault } from './postgres-vault.js';

@@ -8,7 +8,7 @@ import { type Reading, SecretStore, Vault } from './port.js';
 import { commitment, decrypt, encrypt } from './sealing.js';
 import { vaultRefusals } from './vault.refusals.js';
 
-const TABLES = `
+export const VAULT_TABLES = `
   CREATE SCHEMA IF NOT EXISTS vault;
   CREATE TABLE IF NOT EXISTS vault.key_check (single boolean PRIMARY KEY DEFAULT true CHECK (single), mac bytea NOT NULL);
   CREATE TABLE IF NOT EXISTS vault.person_key (
@@ -36,9 +36,11 @@ export class PostgresVault extends Vault {
     this.secrets = new PostgresSecretStore(this.#pool, vaultKey);
   }
 
-  /** Creates the tables. @throws Refusal `vault.key-lost` when the vault key is not the one the data was sealed with */
+  /** Creates the tables where {@link permitVault} has not. @throws Refusal `vault.key-lost` when the vault key is not the one the data was sealed with */
   async start(): Promise<void> {
-    await this.#pool.query(TABLES);
+    // A role that may use the tables may not make any.
+    const { rows: there } = await this.#pool.query(`SELECT to_regclass('vault.secret') AS secret`);
+    if (there[0].secret === null) await this.#pool.query(VAULT_TABLES);
     const mac = createHmac('sha256', this.vaultKey).update('mingjing vault key check v1').digest();
     await this.#pool.query('INSERT INTO vault.key_check (mac) VALUES ($1) ON CONFLICT DO NOTHING', [mac]);
     const { rows } = await this.#pool.query<{ mac: Buffer }>('SELECT mac FROM vault.key_check');

@@ -5,8 +5,11 @@ import type { StoreRole } from './permissions.js';
 
 /** A database role for one service. */
 export interface ServiceRole extends StoreRole {
-  /** Printable ASCII; leaves this process as a verifier only, so that no log of statements can show it. */
-  readonly password: string;
+  /**
+   * Printable ASCII; leaves this process as a verifier only, so that no log of statements can show it. Without one the
+   * role must be there and signs in as it did.
+   */
+  readonly password?: string;
   /** Schemas that belong to the service alone: its read model and tables of its own. */
   readonly schemas: readonly string[];
 }
@@ -47,6 +50,10 @@ async function makeRole(client: pg.Client, { role, password }: ServiceRole): Pro
   );
   const memberships = rows[0]?.memberships;
   if (memberships) throw new Error(`Role ${role} may act as ${memberships}: a service's role is a member of nothing.`);
+  if (password === undefined) {
+    if (rows.length === 0) throw new Error(`Role ${role} is not there, and no password was given to make it.`);
+    return;
+  }
   const rights = 'LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS';
   const verb = rows.length === 0 ? 'CREATE' : 'ALTER';
   await client.query(`${verb} ROLE ${role} ${rights} PASSWORD ${client.escapeLiteral(scramVerifier(password))}`);
