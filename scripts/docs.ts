@@ -35,7 +35,8 @@ function eventsPage(): string {
   return [
     '# Events\n',
     'Every event of every service. 🔒 marks keyed commitments to personal data; the clear text is in the vault. Every event',
-    'also carries actor, time of the act, rules, correlation and causation in its metadata.\n',
+    'also carries actor, time of the act, rules, correlation and causation in its metadata, and `traceparent` (W3C Trace',
+    'Context) where it was traced.\n',
     sections.join('\n\n'),
     '',
   ].join('\n');

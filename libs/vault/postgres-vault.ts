@@ -41,12 +41,21 @@ export class PostgresVault extends Vault {
     // A role that may use the tables may not make any.
     const { rows: there } = await this.#pool.query(`SELECT to_regclass('vault.secret') AS secret`);
     if (there[0].secret === null) await this.#pool.query(VAULT_TABLES);
-    const mac = createHmac('sha256', this.vaultKey).update('mingjing vault key check v1').digest();
-    await this.#pool.query('INSERT INTO vault.key_check (mac) VALUES ($1) ON CONFLICT DO NOTHING', [mac]);
+    const sql = 'INSERT INTO vault.key_check (mac) VALUES ($1) ON CONFLICT DO NOTHING';
+    await this.#pool.query(sql, [this.#keyCheck()]);
+    await this.assertOpens();
+  }
+
+  /** Asks whether the vault answers and its key opens it. @throws Refusal `vault.key-lost`, or what the database says */
+  async assertOpens(): Promise<void> {
     const { rows } = await this.#pool.query<{ mac: Buffer }>('SELECT mac FROM vault.key_check');
-    if (rows[0] === undefined || !timingSafeEqual(rows[0].mac, mac)) {
+    if (rows[0] === undefined || !timingSafeEqual(rows[0].mac, this.#keyCheck())) {
       throw vaultRefusals['vault.key-lost']('personal data was sealed with another vault key: restore the key folder');
     }
+  }
+
+  #keyCheck(): Buffer {
+    return createHmac('sha256', this.vaultKey).update('mingjing vault key check v1').digest();
   }
 
   async stop(): Promise<void> {

@@ -109,6 +109,8 @@ describe('vault', () => {
   test('a lost key folder is a clear failure at start, not empty names', async () => {
     const other = new PostgresVault(database.url, new Uint8Array(32).fill(8), store);
     await expect(other.start()).rejects.toMatchObject({ code: 'vault.key-lost' });
+    await expect(other.assertOpens()).rejects.toMatchObject({ code: 'vault.key-lost' });
+    await vault.assertOpens();
     await other.stop();
   });
 

@@ -2,7 +2,7 @@ import { Body, Controller, type DynamicModule, Get, Inject, Param, Post, type Ty
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { z } from 'zod';
-import { EventStore, MemoryEventStore } from '#libs/event-store';
+import { type Appended, EventStore, MemoryEventStore, type StreamAppend } from '#libs/event-store';
 import {
   Clock,
   type DomainCommand,
@@ -106,6 +106,31 @@ export interface Notes {
   readonly store: EventStore;
   take(text: string, headers?: Record<string, string>): Promise<{ status: number; id: string }>;
   get(url: string, headers?: Record<string, string>): ReturnType<NestFastifyApplication['inject']>;
+}
+
+/** A store that can be made to fail, or to say nothing at all. */
+export class FragileStore extends MemoryEventStore {
+  is: 'well' | 'hanging' | 'away' = 'well';
+  /** What the next append throws. */
+  failure: Error | undefined;
+  /** How often it was asked for its head. */
+  asked = 0;
+
+  override head(): Promise<bigint> {
+    this.asked += 1;
+    switch (this.is) {
+      case 'well':
+        return super.head();
+      case 'hanging':
+        return new Promise(() => {});
+      case 'away':
+        return Promise.reject(Object.assign(new Error('connect ECONNREFUSED 10.0.0.7:5432'), { code: 'ECONNREFUSED' }));
+    }
+  }
+
+  override append(appends: readonly StreamAppend[]): Promise<Appended> {
+    return this.failure === undefined ? super.append(appends) : Promise.reject(this.failure);
+  }
 }
 
 /** A small service with everything that is watched in a real one. */

@@ -1,5 +1,5 @@
 /** Milliseconds that a look at a part of the hub may take. */
-export const LOOK_MS_MAX = 1_000;
+const LOOK_MS_MAX = 1_000;
 
 /** A look that never ends is given up after so long, so that the next one asks anew. */
 const FORGET_MS = 15_000;

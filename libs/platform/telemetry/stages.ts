@@ -3,7 +3,7 @@ import { EventStore, type ReadModel } from '#libs/event-store';
 import { Source } from './source.js';
 
 /** How far a read model is, as far as it can be told. */
-export interface ModelStage {
+interface ModelStage {
   readonly model: string;
   readonly position: bigint;
   /** Positions between it and the head; absent when the head is not known. */

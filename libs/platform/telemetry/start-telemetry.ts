@@ -11,7 +11,7 @@ import {
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
 
-export interface TelemetryOptions {
+interface TelemetryOptions {
   /** Name under which this process appears: `hub`, `access`. */
   readonly service: string;
   /** Base address of an OpenTelemetry collector (OTLP over HTTP, `<base>/v1/traces`); without it nothing is sent. */
