@@ -55,15 +55,18 @@ export class HealthChecks {
 
   /** Makes all checks at once; takes a second at most and never throws. */
   async read(): Promise<HealthReport> {
-    const checks: Record<string, Indication> = {};
+    const told = new Map<string, Indication>();
     const asked = [...this.#checks].map(([name, source]) => async () => {
       const { up, says } = await this.#look(name, source);
-      checks[name] = { status: up ? 'up' : 'down', says };
+      told.set(name, { status: up ? 'up' : 'down', says });
       this.#tell(name, { up, says });
       const indicator = this.indicators.check(name);
       return up ? indicator.up(says) : indicator.down(says);
     });
-    return { ready: await this.#allUp(asked), checks };
+    const ready = await this.#allUp(asked);
+    // In the order in which they were added, not in that of their answers.
+    const checks = Object.fromEntries([...this.#checks.keys()].map((name) => [name, told.get(name)!]));
+    return { ready, checks };
   }
 
   async #allUp(asked: Parameters<HealthCheckService['check']>[0]): Promise<boolean> {

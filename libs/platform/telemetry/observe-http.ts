@@ -5,6 +5,8 @@ import { parseTraceparent } from '#libs/tracing';
 import { Drain } from '../health/drain.js';
 import { Metrics } from './metrics.js';
 
+/** Probes and scrapes come every few seconds and cause nothing. */
+const UNTRACED = /^\/(health\/|metrics$)/;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /**
@@ -20,7 +22,7 @@ export function observeHttp(app: NestFastifyApplication): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     const from = performance.now();
     const span = startSpan(request);
-    const within = trace.setSpan(ROOT_CONTEXT, span);
+    const within = span === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, span);
     traced.set(request, within);
     const leave = drain.enter();
     metrics.requestBegan();
@@ -33,7 +35,7 @@ export function observeHttp(app: NestFastifyApplication): void {
     reply.raw.once('close', () => {
       leave();
       const status = finished ? `${Math.floor(reply.raw.statusCode / 100)}xx` : 'aborted';
-      endSpan(span, request, reply, status);
+      if (span !== undefined) endSpan(span, request, reply, status);
       metrics.requestEnded({ ...labelsOf(request), status }, (performance.now() - from) / 1_000);
     });
     context.with(within, done);
@@ -53,11 +55,12 @@ function labelsOf(request: FastifyRequest): { route: string; method: string } {
 }
 
 /** Names of the attributes by OpenTelemetry's HTTP semantic conventions; no path, no query, no address, no agent. */
-function startSpan(request: FastifyRequest): Span {
+function startSpan(request: FastifyRequest): Span | undefined {
+  const { method, route } = labelsOf(request);
+  if (UNTRACED.test(route)) return undefined;
   const header = request.headers.traceparent;
   const from = parseTraceparent(typeof header === 'string' ? header : undefined);
   const parent = from === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, from);
-  const { method, route } = labelsOf(request);
   const attributes = { 'http.request.method': method, 'http.route': route };
   return trace.getTracer('mingjing').startSpan(`${method} ${route}`, { kind: SpanKind.SERVER, attributes }, parent);
 }

@@ -95,6 +95,8 @@ describe('a process that records traces', () => {
     await notes.get('/notes/532101199001011234?phone=13800000000', { 'user-agent': 'Wang/1.0' });
     await notes.get('/notes/532101199001011234/bug');
     await notes.get('/nowhere/532101199001011234');
+    await notes.get('/health/ready');
+    await notes.get('/metrics');
     const all = await spans();
     expect([...all.keys()]).toEqual(['GET /notes/:id', 'GET /notes/:id/bug', 'GET unmatched']);
     const told = JSON.stringify(
