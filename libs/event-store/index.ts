@@ -32,4 +32,4 @@ export { createServiceRoles, type ServiceRole } from './postgres/service-roles.j
 export type { Projection } from './projection.js';
 export { ReadModel, type ReadModelDefinition, type ReadModelOptions } from './read-model.js';
 export { type ParkedEvent, type RunningSubscription, type Subscription, Subscriptions } from './subscription.js';
-export { NotReachedError } from './waiters.js';
+export { NotReachedError, Waiters } from './waiters.js';

@@ -9,6 +9,10 @@ const BEAT_MS = 3_000;
 
 /** The right to be the one process that does a work of which there can be only one. */
 export interface Leadership {
+  /** How far that work has come, as it was stored last; 0 at first. */
+  readonly position: bigint;
+  /** Stores how far it has come. @throws FencedError when another process has taken over; nothing is stored then */
+  advance(position: bigint): Promise<void>;
   /** Resolves with one sentence when it is lost: the process must stop that work at once. */
   readonly lost: Promise<string>;
   /** Lets another process take over at once. */
@@ -47,6 +51,10 @@ function lead(work: string, client: pg.Client, lease: Lease, broken: Promise<str
     if (!resigned.signal.aborted) lost.resolve(`another process may do the work of ${work} now (${why}).`);
   });
   return {
+    get position() {
+      return lease.position;
+    },
+    advance: (position) => lease.advance(position),
     lost: lost.promise,
     resign: async () => {
       resigned.abort();

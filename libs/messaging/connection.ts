@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import type { BaseOptions } from '@platformatic/kafka';
+import { type KafkaConfig, platformRefusals } from '#libs/platform';
+
+const REQUEST_MS_MAX = 10_000;
+const CONNECT_MS_MAX = 5_000;
+const RETRIES = 3;
+const RETRY_MS = 100;
+
+/**
+ * How the Kafka client connects: TLS and SASL as configured.
+ * @throws Refusal `platform.bad-configuration` when a certificate file cannot be read
+ */
+export function connectionOf({ brokers, tls, sasl }: KafkaConfig, clientId: string): BaseOptions {
+  return {
+    clientId,
+    bootstrapBrokers: [...brokers],
+    timeout: REQUEST_MS_MAX,
+    connectTimeout: CONNECT_MS_MAX,
+    retries: RETRIES,
+    retryDelay: RETRY_MS,
+    ...(tls === undefined
+      ? {}
+      : {
+          tls: {
+            ca: [file('KAFKA_CA_FILE', tls.caFile)],
+            ...(tls.certFile === undefined || tls.keyFile === undefined
+              ? {}
+              : { cert: file('KAFKA_CERT_FILE', tls.certFile), key: file('KAFKA_KEY_FILE', tls.keyFile) }),
+          },
+          tlsServerName: true,
+        }),
+    ...(sasl === undefined
+      ? {}
+      : {
+          sasl: {
+            mechanism: sasl.mechanism.toUpperCase() as 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512',
+            username: sasl.username,
+            password: sasl.password,
+          },
+        }),
+  };
+}
+
+function file(setting: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code;
+    throw platformRefusals['platform.bad-configuration'](`MINGJING_${setting}: ${path} cannot be read (${why})`);
+  }
+}
+
+/** A fault that waiting does not mend; says in one sentence what to change. */
+export class KafkaFaultError extends Error {
+  override readonly name = 'KafkaFaultError';
+}
+
+const SENTENCES: readonly (readonly [pattern: RegExp, sentence: string])[] = [
+  [/AUTHENTICATION|SASL/i, 'Kafka refuses these credentials: see MINGJING_KAFKA_USERNAME and MINGJING_KAFKA_PASSWORD.'],
+  [/UNSUPPORTED_API|UNSUPPORTED_VERSION/, 'this Kafka is of a version that is not supported: it must be 3.0 or newer.'],
+  [/CERT_HAS_EXPIRED/, 'the certificate of the Kafka broker has expired.'],
+  [/SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|DEPTH_ZERO/, 'the TLS of Kafka and of MINGJING_KAFKA_CA_FILE do not fit.'],
+  [
+    /TOPIC_AUTHORIZATION|CLUSTER_AUTHORIZATION|GROUP_AUTHORIZATION/,
+    'this user may not do that in Kafka: see its ACLs.',
+  ],
+  [/UNKNOWN_TOPIC/, 'a topic of ours does not exist in Kafka any more.'],
+];
+
+/** What is behind an error of the client: a fault that somebody must mend, or `undefined` for one that passes. */
+export function faultOf(error: unknown): KafkaFaultError | undefined {
+  if (error instanceof KafkaFaultError) return error;
+  const said = [...wordsOf(error)].join(' ');
+  const found = SENTENCES.find(([pattern]) => pattern.test(said));
+  return found === undefined ? undefined : new KafkaFaultError(found[1], { cause: error });
+}
+
+/** Codes and messages of an error, its causes and its parts. */
+function* wordsOf(error: unknown, depth = 0): Generator<string> {
+  if (!(error instanceof Error) || depth > 5) return;
+  const { code, apiId, cause, errors } = error as Error & { code?: unknown; apiId?: unknown; errors?: unknown };
+  yield `${String(code ?? '')} ${String(apiId ?? '')} ${error.message}`;
+  yield* wordsOf(cause, depth + 1);
+  if (Array.isArray(errors)) for (const part of errors) yield* wordsOf(part, depth + 1);
+}
