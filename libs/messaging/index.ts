@@ -4,11 +4,12 @@ export {
   DamagedMessageError,
   fromCloudEvent,
   type KafkaMessage,
+  schemaId,
   toCloudEvent,
 } from './cloud-event.js';
 export { KafkaFaultError } from './connection.js';
 export { KafkaFeed, type KafkaFeedOptions } from './kafka-feed.js';
-export { Relay, type RelayOptions, type RelayStatus } from './relay.js';
+export { type Publication, Relay, type RelayOptions, type RelayStatus } from './relay.js';
 export {
   bureauTopic,
   DEAD_LETTERS,

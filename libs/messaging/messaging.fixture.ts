@@ -67,7 +67,7 @@ export async function outbox(kafka: KafkaConfig): Promise<Outbox> {
         positionsUrl: database.url,
         kafka,
         layout,
-        route: ({ stream }) => [stream.startsWith('camera') ? topics[0]! : topics[1]!],
+        route: (event) => [{ topic: event.stream.startsWith('camera') ? topics[0]! : topics[1]!, event }],
         source: 'urn:mingjing:hub:spec',
         ...more,
       });

@@ -13,11 +13,17 @@ export interface RelayOptions {
   readonly kafka: KafkaConfig;
   /** Topics that must be there before anything is sent. */
   readonly layout: readonly TopicLayout[];
-  /** Topics that an event goes to; the same each time it is asked of the same event. */
-  readonly route: (event: RecordedEvent) => readonly string[] | Promise<readonly string[]>;
+  /** Where an event goes and as what; the same each time it is asked of the same event. Asked one at a time. */
+  readonly route: (event: RecordedEvent) => readonly Publication[] | Promise<readonly Publication[]>;
   /** `ce_source` of what is sent. */
   readonly source: string;
   readonly warn?: (sentence: string) => void;
+}
+
+/** An event on its way to a topic, without what its readers are not to see. */
+export interface Publication {
+  readonly topic: string;
+  readonly event: RecordedEvent;
 }
 
 /** How the relay stands. */
@@ -132,11 +138,13 @@ export class Relay {
         await send();
         continue;
       }
-      const message = toCloudEvent(item, previous, { source: this.options.source });
-      for (const topic of await this.options.route(item)) messages.push({ topic, ...message });
+      for (const { topic, event } of await this.options.route(item)) {
+        const message = toCloudEvent(event, previous, { source: this.options.source });
+        messages.push({ topic, ...message });
+        bytes += message.value.length + 1_024;
+      }
       previous = item.position;
       events += 1;
-      bytes += message.value.length + 1_024;
       if (events >= BATCH_EVENTS_MAX || bytes >= BATCH_BYTES_MAX) await send();
     }
     await inFlight;
