@@ -2,12 +2,13 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createServer as createProbe } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DynamicModule, Type } from '@nestjs/common';
+import { type DynamicModule, Logger, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
-import type { HubConfig } from '#libs/platform';
+import { Drain, HealthChecks, type HubConfig, observeHttp } from '#libs/platform';
 import { ELSEWHERE_HEADER, type TlsIdentity } from '#libs/remote';
+import type { PostgresVault } from '#libs/vault';
 
 const BODY_BYTES_MAX = 256 * 1024;
 
@@ -39,34 +40,36 @@ export async function createHttp(
   });
 }
 
+/** Says what an operator must know. */
+export function warn(sentence: string): void {
+  new Logger('Mingjing').warn(sentence);
+}
+
 /** Requests under way when a process ends have so long. */
 const DRAIN_MS_MAX = 10_000;
 /** So long a process that ends goes on answering, each answer asking the client to come anew elsewhere. */
 const FAREWELL_MS = 300;
 
 /**
- * Lets an application end without a request refused: for a moment every answer closes its connection, then no new
- * connection is taken, then it waits for the requests under way.
- * @returns what to call instead of `app.close()`
+ * What every HTTP application of ours has before its own hooks: traces, metrics, and a check that the vault opens.
+ * @returns what ends it without a request refused: for a moment every answer closes its connection, then no new
+ *   connection is taken, then it waits for the requests under way
  */
-export function gentleClose(app: NestFastifyApplication): () => Promise<void> {
-  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  let leaving = false;
-  let underWay = 0;
-  fastify.addHook('onRequest', async (_request, reply) => {
-    underWay += 1;
-    reply.raw.once('close', () => {
-      underWay -= 1;
+export function observed(app: NestFastifyApplication, vault: PostgresVault | undefined): () => Promise<void> {
+  observeHttp(app);
+  if (vault !== undefined) {
+    app.get(HealthChecks).add('vault', async () => {
+      await vault.assertOpens();
+      return { up: true, says: 'the vault opens with its key' };
     });
-    if (leaving) void reply.header('connection', 'close');
-  });
+  }
   return async () => {
-    leaving = true;
+    const drain = app.get(Drain);
+    drain.begin();
     await sleep(FAREWELL_MS);
     const server = app.getHttpServer();
     const closed = new Promise((resolve) => server.close(resolve));
-    const deadline = performance.now() + DRAIN_MS_MAX;
-    while (underWay > 0 && performance.now() < deadline) await sleep(20);
+    await drain.idle(DRAIN_MS_MAX);
     server.closeAllConnections();
     await closed;
     await app.close();

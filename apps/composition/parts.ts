@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { Provider } from '@nestjs/common';
-import { catalogue } from '#libs/catalogue';
+import { catalogue, HUB_RIGHTS } from '#libs/catalogue';
 import {
+  createServiceRoles,
   EventStore,
   migrateEventStore,
   PostgresEventStore,
@@ -10,12 +11,20 @@ import {
   withCatalogue,
 } from '#libs/event-store';
 import { Clock, EventCatalogue } from '#libs/kernel';
-import { DATABASE_URL, HUB_CONFIG, type HubConfig, setCommandDigestKey, startEmbeddedPostgres } from '#libs/platform';
-import { KeyRing, PostgresVault, SecretStore, Vault } from '#libs/vault';
+import {
+  DATABASE_URL,
+  HUB_CONFIG,
+  type HubConfig,
+  Metrics,
+  observeStore,
+  setCommandDigestKey,
+  startEmbeddedPostgres,
+} from '#libs/platform';
+import { KeyRing, PostgresVault, permitVault, SecretStore, Vault } from '#libs/vault';
 
 /** The database of a process, before anything is opened on it. */
 export interface Database {
-  readonly ownerUrl: string | undefined;
+  readonly ownerUrl: string;
   readonly serviceUrl: string;
   readonly serviceRole?: string;
   /** Resolves with one sentence when it has ended by itself. */
@@ -27,7 +36,9 @@ export interface Database {
 export interface Parts {
   /** For {@link PlatformModule}. */
   readonly providers: readonly Provider[];
-  readonly keys: KeyRing;
+  readonly metrics: Metrics;
+  readonly store: EventStore;
+  readonly vault: PostgresVault | undefined;
   close(): Promise<void>;
 }
 
@@ -52,9 +63,15 @@ export async function openDatabase(config: HubConfig): Promise<Database> {
   };
 }
 
-/** Brings the event store's schema up to date; for whoever owns the database. */
-export async function migrate({ ownerUrl, serviceRole }: Database): Promise<void> {
-  if (ownerUrl !== undefined) await migrateEventStore(ownerUrl, serviceRole);
+/** Brings the database up to date for a hub in one process, whose role may do everything but change what stands. */
+export async function migrate({ ownerUrl, serviceRole: role }: Database): Promise<void> {
+  if (role === undefined) {
+    await migrateEventStore(ownerUrl);
+    return;
+  }
+  const { categories, schemas, vault } = HUB_RIGHTS;
+  await createServiceRoles(ownerUrl, [{ role, categories, schemas, subscriptions: ['*'] }]);
+  await permitVault(ownerUrl, [{ role, uses: vault }]);
 }
 
 /** Opens the event store, and the vault for those that may, for the services of one process. */
@@ -63,10 +80,11 @@ export async function openParts(
   databaseUrl: string,
   { clock, vault: withVault }: { readonly clock: Clock; readonly vault: boolean },
 ): Promise<Parts> {
+  const metrics = new Metrics(config.metricsNetworks);
   const keys = new KeyRing(config.keysDir);
   setCommandDigestKey(keys.secret('commands'));
   const postgres = new PostgresEventStore({ url: databaseUrl });
-  const store = withCatalogue(postgres, catalogue);
+  const store = observeStore(withCatalogue(postgres, catalogue), metrics);
   const vault = withVault ? new PostgresVault(databaseUrl, keys.secret('vault'), store) : undefined;
   const close = async () => {
     await vault?.stop();
@@ -81,6 +99,7 @@ export async function openParts(
   const providers = [
     { provide: HUB_CONFIG, useValue: config },
     { provide: Clock, useValue: clock },
+    { provide: Metrics, useValue: metrics },
     { provide: KeyRing, useValue: keys },
     { provide: EventStore, useValue: store },
     { provide: EventCatalogue, useValue: catalogue },
@@ -93,5 +112,5 @@ export async function openParts(
           { provide: SecretStore, useValue: vault.secrets },
         ]),
   ];
-  return { providers, keys, close };
+  return { providers, metrics, store, vault, close };
 }

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publicJwks } from '#libs/identity';
 import { SERVICES } from '#libs/platform';
@@ -9,8 +9,22 @@ import { KeyRing } from '#libs/vault';
 export const PROCESSES = ['gateway', ...SERVICES] as const;
 export type ProcessName = (typeof PROCESSES)[number];
 
-/** Processes that seal or open personal data or camera credentials; the others never hold the key. */
-export const WITH_VAULT: readonly ProcessName[] = ['gateway', 'integration', 'access', 'media'];
+/** Which of the installation's keys each process holds: no more than it works with. */
+const KEYS: Readonly<
+  Record<ProcessName, { readonly secrets: readonly string[]; readonly signing: readonly string[] }>
+> = {
+  gateway: { secrets: ['commands', 'vault', 'sign-in', 'cookies'], signing: ['openid'] },
+  registry: { secrets: ['commands'], signing: [] },
+  integration: { secrets: ['commands', 'vault'], signing: [] },
+  access: { secrets: ['commands', 'vault'], signing: ['ticket'] },
+  media: { secrets: ['commands', 'vault'], signing: ['clips'] },
+  audit: { secrets: ['commands'], signing: [] },
+};
+
+/** Whether a process seals or opens personal data or camera credentials. */
+export function holdsVaultKey(name: ProcessName): boolean {
+  return KEYS[name].secrets.includes('vault');
+}
 
 /** What one process finds in the folder. */
 export interface Provided {
@@ -23,32 +37,32 @@ export interface Provided {
 }
 
 /**
- * Makes what the processes of one installation need to know each other: an authority, a certificate a process, the
- * keys. What is there already stays; a certificate whose days run out is made anew.
+ * Gives each process of an installation what it needs: a certificate by which the others know it, copies of the keys
+ * that it works with. What is there already stays; a certificate whose days run out is made anew.
+ * @param folder where it is put, readable by this user alone
+ * @param keysDir the installation's own keys, the same that a hub in one process uses; made when they are not there
  */
-export async function provision(folder: string): Promise<Record<ProcessName, Provided>> {
+export async function provision(folder: string, keysDir: string): Promise<Record<ProcessName, Provided>> {
   await makeCertificates(join(folder, 'tls'), PROCESSES);
-  return Object.fromEntries(PROCESSES.map((name) => [name, provided(folder, name)])) as Record<ProcessName, Provided>;
-}
-
-function provided(folder: string, name: ProcessName): Provided {
-  const keysDir = join(folder, 'keys', name);
-  new KeyRing(keysDir).secret('commands');
-  const gatewayKeys = join(folder, 'keys', 'gateway');
-  const gateway = new KeyRing(gatewayKeys);
-  const vaultKey = join(keysDir, 'vault.key');
-  if (WITH_VAULT.includes(name) && !existsSync(vaultKey)) {
-    gateway.secret('vault');
-    copyFileSync(join(gatewayKeys, 'vault.key'), vaultKey);
-  }
+  const own = new KeyRing(keysDir);
   const tokenKeys = join(folder, 'token-keys.json');
-  writeFileSync(tokenKeys, `${JSON.stringify(publicJwks(gateway.signingKey('openid')))}\n`);
-  const tls = join(folder, 'tls');
-  return {
-    certFile: join(tls, `${name}.pem`),
-    keyFile: join(tls, `${name}.key`),
-    caFile: join(tls, 'ca.pem'),
-    keysDir,
-    tokenKeys,
+  writeFileSync(tokenKeys, `${JSON.stringify(publicJwks(own.signingKey('openid')))}\n`);
+  const provided = (name: ProcessName): Provided => {
+    const given = join(folder, 'keys', name);
+    mkdirSync(given, { recursive: true, mode: 0o700 });
+    const { secrets, signing } = KEYS[name];
+    for (const secret of secrets) own.secret(secret);
+    for (const key of signing) own.signingKey(key);
+    const files = [...secrets.map((secret) => `${secret}.key`), ...signing.map((key) => `${key}.pem`)];
+    for (const file of files) copyFileSync(join(keysDir, file), join(given, file));
+    const tls = join(folder, 'tls');
+    return {
+      certFile: join(tls, `${name}.pem`),
+      keyFile: join(tls, `${name}.key`),
+      caFile: join(tls, 'ca.pem'),
+      keysDir: given,
+      tokenKeys,
+    };
   };
+  return Object.fromEntries(PROCESSES.map((name) => [name, provided(name)])) as Record<ProcessName, Provided>;
 }

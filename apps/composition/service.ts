@@ -4,7 +4,14 @@ import type { FastifyInstance } from 'fastify';
 import { type Leadership, leadershipOf } from '#libs/event-store';
 import { TokenModule } from '#libs/identity';
 import { SystemClock } from '#libs/kernel';
-import { type HubConfig, openApiDocument, PlatformModule, platformRefusals, type ServiceName } from '#libs/platform';
+import {
+  type HubConfig,
+  openApiDocument,
+  PlatformModule,
+  platformRefusals,
+  type ServiceName,
+  startTelemetry,
+} from '#libs/platform';
 import {
   admitPeers,
   PortController,
@@ -15,9 +22,9 @@ import {
   type WirePort,
 } from '#libs/remote';
 import { openDataFolder } from './data-folder.js';
-import { createHttp, gentleClose, serveManagement, standBy } from './http.js';
+import { createHttp, observed, serveManagement, standBy, warn } from './http.js';
 import { openParts } from './parts.js';
-import { WITH_VAULT } from './provision.js';
+import { holdsVaultKey } from './provision.js';
 import type { Running } from './run.js';
 
 /** One service in a process of its own. */
@@ -58,7 +65,8 @@ export async function startService(service: Service, config: HubConfig): Promise
   }
   openDataFolder(config.dataDir);
 
-  const undo: (() => Promise<void>)[] = [];
+  const telemetry = startTelemetry({ service: service.name, otlpUrl: config.otlpUrl, warn });
+  const undo: (() => Promise<void>)[] = [() => telemetry.stop()];
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
   };
@@ -70,7 +78,7 @@ export async function startService(service: Service, config: HubConfig): Promise
     // 3. Event store, vault, the services that this one asks
     const parts = await openParts(config, config.databaseUrl, {
       clock: new SystemClock(),
-      vault: WITH_VAULT.includes(service.name),
+      vault: holdsVaultKey(service.name),
     });
     undo.push(parts.close);
     const asked = (service.asks ?? []).map(({ port, of }) => {
@@ -78,12 +86,12 @@ export async function startService(service: Service, config: HubConfig): Promise
       if (urls === undefined) throw missing(`${of.toUpperCase()}_URLS`);
       const upstream = new Upstream(of, urls, identity);
       undo.push(() => upstream.close());
-      return { provide: port.port, useValue: remotePort(port, upstream) };
+      return { provide: port.port, useValue: remotePort(port, upstream, parts.metrics) };
     });
 
     // 4. HTTP
     const app = await createHttp(ServiceModule.of(service, [...parts.providers, ...asked]), config, identity);
-    undo.push(gentleClose(app));
+    undo.push(observed(app, parts.vault));
     const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
     admitPeers(fastify, service.serves ?? []);
     fastify.get(OPENAPI_PATH, () => openApiDocument(app));

@@ -11,10 +11,11 @@ import {
   platformRefusals,
   SERVICES,
   serveApiReference,
+  startTelemetry,
 } from '#libs/platform';
 import { type ProxyRoute, proxyTo, TlsIdentity, Upstream } from '#libs/remote';
 import { openDataFolder } from '../composition/data-folder.js';
-import { createHttp, gentleClose, portIsFree, serveManagement } from '../composition/http.js';
+import { createHttp, observed, portIsFree, serveManagement, warn } from '../composition/http.js';
 import { openParts } from '../composition/parts.js';
 import type { Running } from '../composition/run.js';
 import { ApiDocuments } from './api-documents.js';
@@ -40,7 +41,8 @@ export async function startGateway(config: HubConfig): Promise<Running> {
   const identity = new TlsIdentity(config.tls);
   openDataFolder(config.dataDir);
 
-  const undo: (() => Promise<void>)[] = [];
+  const telemetry = startTelemetry({ service: 'gateway', otlpUrl: config.otlpUrl, warn });
+  const undo: (() => Promise<void>)[] = [() => telemetry.stop()];
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
   };
@@ -58,7 +60,7 @@ export async function startGateway(config: HubConfig): Promise<Running> {
     const parts = await openParts(config, config.databaseUrl, { clock: new SystemClock(), vault: true });
     undo.push(parts.close);
     const app = await createHttp(GatewayModule.forRoot(parts.providers), config);
-    undo.push(gentleClose(app));
+    undo.push(observed(app, parts.vault));
     await hardenHttp(app);
     const documents = new ApiDocuments(
       () => openApiDocument(app),

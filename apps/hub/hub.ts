@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AdministratorBootstrap } from '#libs/identity';
 import { type Clock, SystemClock } from '#libs/kernel';
-import { type HubConfig, hardenHttp, serveApiReference } from '#libs/platform';
+import { type HubConfig, hardenHttp, serveApiReference, startTelemetry } from '#libs/platform';
 import { openDataFolder } from '../composition/data-folder.js';
-import { createHttp, portIsFree } from '../composition/http.js';
+import { createHttp, observed, portIsFree, warn } from '../composition/http.js';
 import { migrate, openDatabase, openParts } from '../composition/parts.js';
 import type { Running } from '../composition/run.js';
 import { HubModule } from './hub.module.js';
@@ -25,7 +25,8 @@ export async function startHub(config: HubConfig, clock: Clock = new SystemClock
   await portIsFree(config.host, config.port);
   openDataFolder(config.dataDir);
 
-  const undo: (() => Promise<void>)[] = [];
+  const telemetry = startTelemetry({ service: 'hub', otlpUrl: config.otlpUrl, warn });
+  const undo: (() => Promise<void>)[] = [() => telemetry.stop()];
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
   };
@@ -39,7 +40,7 @@ export async function startHub(config: HubConfig, clock: Clock = new SystemClock
 
     // 3. Services and HTTP
     const app = await createHttp(HubModule.forRoot(parts.providers), config);
-    undo.push(() => app.close());
+    undo.push(observed(app, parts.vault));
     await hardenHttp(app);
     serveApiReference(app);
     await app.listen(config.port, config.host);

@@ -1,11 +1,15 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { rightsOf } from '#libs/catalogue';
+import { createServiceRoles } from '#libs/event-store';
 import { type HubConfig, SERVICES, type ServiceName } from '#libs/platform';
+import { permitVault } from '#libs/vault';
 import { openDataFolder } from '../composition/data-folder.js';
 import { portIsFree } from '../composition/http.js';
-import { migrate, openDatabase } from '../composition/parts.js';
-import { type ProcessName, type Provided, provision } from '../composition/provision.js';
+import { type Database, openDatabase } from '../composition/parts.js';
+import { PROCESSES, type ProcessName, type Provided, provision } from '../composition/provision.js';
 import type { Running } from '../composition/run.js';
 import { Supervised } from './supervised.js';
 
@@ -41,12 +45,12 @@ export async function startInstallation(
   try {
     const database = await openDatabase(config);
     undo.push(() => database.stop());
-    await migrate(database);
-    const provided = await provision(join(config.dataDir, 'provided'));
+    const urls = await rolesIn(database);
+    const provided = await provision(join(config.dataDir, 'provided'), config.keysDir);
 
     // 2. A place for each process
     const places = await placesFor(config, replicas);
-    const urls = (service: ServiceName) =>
+    const replicasOf = (service: ServiceName) =>
       places.filter(({ name }) => name === service).map(({ port }) => `https://127.0.0.1:${port}`);
     let administratorCode: string | undefined;
     const heard = (line: string) => {
@@ -54,7 +58,7 @@ export async function startInstallation(
       say(line);
     };
     const processes = places.map((place) => {
-      const environment = settingsOf(config, place, provided[place.name], database.serviceUrl, urls);
+      const environment = settingsOf(config, place, provided[place.name], urls[place.name], replicasOf);
       const label = place.replica === 0 ? place.name : `${place.name}-${place.replica + 1}`;
       const program = join(import.meta.dirname, '..', place.name, 'main.js');
       return new Supervised(label, program, environment, heard, place.name === 'gateway');
@@ -76,6 +80,33 @@ export async function startInstallation(
   }
 }
 
+/** A database role for each process, which may do what that process is for; passwords are new at every start. */
+async function rolesIn({ ownerUrl, serviceUrl }: Database): Promise<Record<ProcessName, string>> {
+  const roles = PROCESSES.map((name) => ({
+    name,
+    role: `mingjing_${name}`,
+    password: randomBytes(24).toString('base64url'),
+  }));
+  await createServiceRoles(
+    ownerUrl,
+    roles.map(({ name, ...role }) => ({ ...role, ...rightsOf(name), subscriptions: [name] })),
+  );
+  await permitVault(
+    ownerUrl,
+    roles.map(({ name, role }) => ({ role, uses: rightsOf(name).vault })),
+  );
+  const urlOf = (role: string, password: string) => {
+    const url = new URL(serviceUrl);
+    url.username = role;
+    url.password = password;
+    return url.href;
+  };
+  return Object.fromEntries(roles.map(({ name, role, password }) => [name, urlOf(role, password)])) as Record<
+    ProcessName,
+    string
+  >;
+}
+
 async function placesFor(config: HubConfig, replicas: Replicas): Promise<Place[]> {
   const places: Place[] = [
     { name: 'gateway', replica: 0, port: config.port, managementPort: config.management?.port ?? (await freePort()) },
@@ -93,13 +124,14 @@ function settingsOf(
   { name, port, managementPort }: Place,
   provided: Provided,
   databaseUrl: string,
-  urls: (service: ServiceName) => string[],
+  replicasOf: (service: ServiceName) => string[],
 ): Record<string, string> {
-  const data = join(config.dataDir, 'services', name);
+  // Recordings lie where a hub in one process has them, so that one can take the place of the other.
+  const data = name === 'media' ? config.dataDir : join(config.dataDir, 'services', name);
   mkdirSync(data, { recursive: true, mode: 0o700 });
   const secret = join(config.dataDir, 'provided', 'keys', name, 'database-url');
   writeFileSync(secret, databaseUrl, { mode: 0o600 });
-  const services = SERVICES.map((service) => [`MINGJING_${service.toUpperCase()}_URLS`, urls(service).join(',')]);
+  const services = SERVICES.map((service) => [`MINGJING_${service.toUpperCase()}_URLS`, replicasOf(service).join(',')]);
   return {
     MINGJING_HOST: name === 'gateway' ? config.host : '127.0.0.1',
     MINGJING_PORT: String(port),

@@ -4,7 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { defineRefusals, Refusal } from '#libs/kernel';
-import { ProblemFilter } from '#libs/platform';
+import { Metrics, ProblemFilter } from '#libs/platform';
 import { admitPeers } from './peers.js';
 import { PortController, SERVED_PORTS } from './port.controller.js';
 import { type Certificates, certificates } from './remote.fixture.js';
@@ -58,7 +58,7 @@ describe('a port served by another process', () => {
   const as = (peer: string) => {
     const upstream = new Upstream('media', [url], certs.identity(peer));
     open.push(upstream);
-    return { upstream, scale: remotePort(scaleWire, upstream) };
+    return { upstream, scale: remotePort(scaleWire, upstream, new Metrics()) };
   };
 
   beforeAll(async () => {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Refusal, type RefusalKind, type RuleId } from '#libs/kernel';
-import { platformRefusals, STATUS } from '#libs/platform';
+import { type Metrics, platformRefusals, STATUS } from '#libs/platform';
+import { traceHeaders } from '#libs/tracing';
 import type { Upstream } from './upstream.js';
 import type { WireMethod, WirePort } from './wire-port.js';
 
@@ -22,10 +23,11 @@ const problem = z.object({
  * A port that another process serves. Its methods throw the refusals of the far side as if they were near, and
  * `platform.unavailable` when no answer came: for a caller that asks leave, no answer is a no.
  */
-export function remotePort<Port extends object>(wire: WirePort<Port>, upstream: Upstream): Port {
+export function remotePort<Port extends object>(wire: WirePort<Port>, upstream: Upstream, metrics: Metrics): Port {
   const port = Object.create(wire.port.prototype as object) as Record<string, unknown>;
   for (const [name, method] of Object.entries<WireMethod>(wire.methods)) {
-    port[name] = (...args: unknown[]) => call(upstream, `/ports/${wire.name}/${name}`, method, args);
+    port[name] = (...args: unknown[]) =>
+      metrics.timePortCall(wire.name, name, () => call(upstream, `/ports/${wire.name}/${name}`, method, args));
   }
   return port as Port;
 }
@@ -34,7 +36,7 @@ async function call(upstream: Upstream, path: string, method: WireMethod, args: 
   const { statusCode, body } = await upstream.request({
     method: 'POST',
     path,
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...traceHeaders() },
     body: JSON.stringify(args),
     deadlineMs: method.deadlineMs,
     repeatable: method.repeatable,

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from '#libs/kernel';
 import { problemOf, STATUS } from '#libs/platform';
+import { traceHeaders } from '#libs/tracing';
 import type { Upstream } from './upstream.js';
 
 /** Which addresses a service answers: every path that begins with one of the prefixes. */
@@ -28,6 +29,10 @@ const HOP_BY_HOP = new Set([
   'upgrade',
   'content-length',
   'expect',
+  // The trace goes on from the span of this process.
+  'traceparent',
+  'tracestate',
+  'baggage',
 ]);
 
 /**
@@ -88,7 +93,7 @@ async function handOn(upstream: Upstream, request: FastifyRequest, reply: Fastif
 }
 
 function headersOf(request: FastifyRequest): Record<string, string> {
-  const headers: Record<string, string> = {};
+  const headers: Record<string, string> = { ...traceHeaders() };
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined && !HOP_BY_HOP.has(name)) headers[name] = Array.isArray(value) ? value.join(', ') : value;
   }
