@@ -6,4 +6,5 @@ export { identityRefusals } from './identity.refusals.js';
 export { publicJwks } from './openid/token-authenticator.js';
 export { type OrganisationEvent, organisationEvents } from './organisation/organisation.events.js';
 export { type PersonEvent, personEvents } from './person/person.events.js';
+export { SIGN_IN_TABLES } from './sign-in/postgres-credential-store.js';
 export { type SignInEvent, signInEvents } from './sign-in/sign-in.events.js';

@@ -12,7 +12,7 @@ import { SignInSecrets } from './sign-in-secrets.js';
 import { base32, matchingStep, totpUri } from './totp.js';
 
 /** A schema of its own: rebuilding a read model from events must never touch what no event holds. */
-const TABLES = `
+export const SIGN_IN_TABLES = `
   SELECT pg_advisory_xact_lock(hashtext('mingjing sign_in'));
   CREATE SCHEMA IF NOT EXISTS sign_in;
   CREATE TABLE IF NOT EXISTS sign_in.key_check (
@@ -75,7 +75,7 @@ export class PostgresCredentialStore extends CredentialStore implements OnModule
 
   /** Creates the tables. @throws Refusal `vault.key-lost` when the credentials were made with another secret */
   async onModuleInit(): Promise<void> {
-    await this.#pool.query(TABLES);
+    await this.#pool.query(SIGN_IN_TABLES);
     const mac = this.#secrets.nameMac('mingjing key check');
     await this.#pool.query('INSERT INTO sign_in.key_check (mac) VALUES ($1) ON CONFLICT DO NOTHING', [mac]);
     const { rows } = await this.#pool.query<{ mac: Buffer }>('SELECT mac FROM sign_in.key_check');
