@@ -11,16 +11,20 @@ import {
   withCatalogue,
 } from '#libs/event-store';
 import { Clock, EventCatalogue } from '#libs/kernel';
+import { KafkaFeed, topicsOf } from '#libs/messaging';
 import {
   DATABASE_URL,
+  EVENT_FEED,
   HUB_CONFIG,
   type HubConfig,
+  type KafkaConfig,
   Metrics,
   observeStore,
   setCommandDigestKey,
   startEmbeddedPostgres,
 } from '#libs/platform';
 import { KeyRing, PostgresVault, permitVault, SecretStore, Vault } from '#libs/vault';
+import { warn } from './http.js';
 
 /** The database of a process, before anything is opened on it. */
 export interface Database {
@@ -74,6 +78,11 @@ export async function migrate({ ownerUrl, serviceRole: role }: Database): Promis
   await permitVault(ownerUrl, [{ role, uses: vault }]);
 }
 
+/** The log as Kafka brings it, so that readers do not weigh on the store. */
+function feedOf(kafka: KafkaConfig, store: EventStore): KafkaFeed {
+  return new KafkaFeed({ kafka, topics: topicsOf(catalogue), store, warn });
+}
+
 /** Opens the event store, and the vault for those that may, for the services of one process. */
 export async function openParts(
   config: HubConfig,
@@ -105,6 +114,9 @@ export async function openParts(
     { provide: EventCatalogue, useValue: catalogue },
     { provide: DATABASE_URL, useValue: databaseUrl },
     { provide: Subscriptions, useFactory: () => new PostgresSubscriptions({ url: databaseUrl, store }) },
+    ...(config.kafka !== undefined && config.feed === 'kafka'
+      ? [{ provide: EVENT_FEED, useValue: feedOf(config.kafka, store) }]
+      : []),
     ...(vault === undefined
       ? []
       : [

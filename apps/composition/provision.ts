@@ -6,7 +6,7 @@ import { makeCertificates } from '#libs/remote';
 import { KeyRing } from '#libs/vault';
 
 /** Every process of an installation that runs in parts. */
-export const PROCESSES = ['gateway', ...SERVICES] as const;
+export const PROCESSES = ['gateway', ...SERVICES, 'relay'] as const;
 export type ProcessName = (typeof PROCESSES)[number];
 
 /** Which of the installation's keys each process holds: no more than it works with. */
@@ -19,6 +19,7 @@ const KEYS: Readonly<
   access: { secrets: ['commands', 'vault'], signing: ['ticket'] },
   media: { secrets: ['commands', 'vault'], signing: ['clips'] },
   audit: { secrets: ['commands'], signing: [] },
+  relay: { secrets: ['commands'], signing: [] },
 };
 
 /** Whether a process seals or opens personal data or camera credentials. */

@@ -24,12 +24,12 @@ import {
 import { openDataFolder } from './data-folder.js';
 import { createHttp, observed, serveManagement, standBy, warn } from './http.js';
 import { openParts } from './parts.js';
-import { holdsVaultKey } from './provision.js';
+import { holdsVaultKey, type ProcessName } from './provision.js';
 import type { Running } from './run.js';
 
 /** One service in a process of its own. */
 export interface Service {
-  readonly name: ServiceName;
+  readonly name: ProcessName;
   readonly feature: Type;
   /** Ports that it answers for others. */
   readonly serves?: readonly WirePort[];
@@ -107,7 +107,7 @@ export async function startService(service: Service, config: HubConfig): Promise
 }
 
 /** Waits for the turn of this replica; meanwhile it answers that another one works. */
-async function takeTurn(work: ServiceName, config: HubConfig, identity: TlsIdentity): Promise<Leadership> {
+async function takeTurn(work: ProcessName, config: HubConfig, identity: TlsIdentity): Promise<Leadership> {
   const stopWaiting = await standBy(config, identity);
   process.stdout.write(`Mingjing ${work} 明镜 stands by until it is its turn\n`);
   const waiting = new AbortController();

@@ -4,13 +4,14 @@ import { AuditModule } from '#libs/audit';
 import { IdentityModule } from '#libs/identity';
 import { IntegrationModule } from '#libs/integration';
 import { MediaModule } from '#libs/media';
-import { PlatformModule } from '#libs/platform';
+import { RelayModule } from '#libs/messaging';
+import { type HubConfig, PlatformModule } from '#libs/platform';
 import { RegistryModule } from '#libs/registry';
 
 /** Every service in one process. */
 @Module({})
 export class HubModule {
-  static forRoot(providers: readonly Provider[]): DynamicModule {
+  static forRoot(providers: readonly Provider[], { kafka }: HubConfig): DynamicModule {
     return {
       module: HubModule,
       imports: [
@@ -21,6 +22,7 @@ export class HubModule {
         AccessModule,
         MediaModule,
         AuditModule,
+        ...(kafka === undefined ? [] : [RelayModule]),
       ],
     };
   }

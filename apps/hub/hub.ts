@@ -39,7 +39,7 @@ export async function startHub(config: HubConfig, clock: Clock = new SystemClock
     undo.push(parts.close);
 
     // 3. Services and HTTP
-    const app = await createHttp(HubModule.forRoot(parts.providers), config);
+    const app = await createHttp(HubModule.forRoot(parts.providers, config), config);
     undo.push(observed(app, parts.vault));
     await hardenHttp(app);
     serveApiReference(app);

@@ -80,6 +80,29 @@ export async function startInstallation(
   }
 }
 
+/** The settings of Kafka as they were given, the password in a file. */
+function kafkaSettings({ kafka, feed }: HubConfig, folder: string): Record<string, string> {
+  if (kafka === undefined) return {};
+  const { brokers, tls, sasl, partitions, replication, departments } = kafka;
+  const password = join(folder, 'kafka-password');
+  if (sasl !== undefined) writeFileSync(password, sasl.password, { mode: 0o600 });
+  return {
+    MINGJING_KAFKA_BROKERS: brokers.join(','),
+    MINGJING_KAFKA_PARTITIONS: String(partitions),
+    MINGJING_KAFKA_REPLICATION: String(replication),
+    MINGJING_KAFKA_DEPARTMENTS: departments.join(','),
+    MINGJING_FEED: feed,
+    ...(tls && { MINGJING_KAFKA_CA_FILE: tls.caFile }),
+    ...(tls?.certFile && { MINGJING_KAFKA_CERT_FILE: tls.certFile }),
+    ...(tls?.keyFile && { MINGJING_KAFKA_KEY_FILE: tls.keyFile }),
+    ...(sasl && {
+      MINGJING_KAFKA_SASL: sasl.mechanism,
+      MINGJING_KAFKA_USERNAME: sasl.username,
+      MINGJING_KAFKA_PASSWORD_FILE: password,
+    }),
+  };
+}
+
 /** A database role for each process, which may do what that process is for; passwords are new at every start. */
 async function rolesIn({ ownerUrl, serviceUrl }: Database): Promise<Record<ProcessName, string>> {
   const roles = PROCESSES.map((name) => ({
@@ -116,6 +139,9 @@ async function placesFor(config: HubConfig, replicas: Replicas): Promise<Place[]
       places.push({ name, replica, port: await freePort(), managementPort: await freePort() });
     }
   }
+  if (config.kafka !== undefined) {
+    places.push({ name: 'relay', replica: 0, port: await freePort(), managementPort: await freePort() });
+  }
   return places;
 }
 
@@ -148,6 +174,7 @@ function settingsOf(
     MINGJING_SOURCE_NETWORKS: config.sourceNetworks.join(','),
     ...(config.sourceFolder === undefined ? {} : { MINGJING_SOURCE_FOLDER: config.sourceFolder }),
     ...Object.fromEntries(services),
+    ...kafkaSettings(config, join(config.dataDir, 'provided', 'keys', name)),
   };
 }
 

@@ -13,6 +13,7 @@ const CATEGORIES: Readonly<Record<ProcessWithRights, readonly string[]>> = {
   access: ['accessRequest', 'grant', 'retrievalSession', 'playback', 'clipDecision'],
   media: ['recording', 'clip'],
   audit: ['auditReading'],
+  relay: [],
 };
 const PROCESSES = Object.keys(CATEGORIES) as ProcessWithRights[];
 

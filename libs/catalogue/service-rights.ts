@@ -18,6 +18,7 @@ const PROCESSES = {
   access: { services: ['access'], schemas: ['access'], vault: ['compare-people'] },
   media: { services: ['media'], schemas: [], vault: ['read-secrets'] },
   audit: { services: ['audit'], schemas: [], vault: [] },
+  relay: { services: [], schemas: [], vault: [] },
 } as const satisfies Record<
   string,
   { readonly services: readonly string[]; readonly schemas: readonly string[]; readonly vault: readonly VaultUse[] }

@@ -27,7 +27,7 @@ export class ReadModelApplier {
     readonly schema: string,
     readonly lease: Lease,
     readonly projections: readonly Projection[],
-    readonly store: EventStore,
+    readonly feed: Pick<EventStore, 'follow'>,
     readonly progress: Progress,
     readonly clock: Clock,
   ) {
@@ -38,7 +38,7 @@ export class ReadModelApplier {
   static async tryStart(
     tables: DataSource,
     schema: string,
-    { projections, store, progress, clock }: Pick<ReadModelApplier, 'projections' | 'store' | 'progress' | 'clock'>,
+    { projections, feed, progress, clock }: Pick<ReadModelApplier, 'projections' | 'feed' | 'progress' | 'clock'>,
   ): Promise<ReadModelApplier | bigint> {
     const runner = tables.createQueryRunner();
     await runner.connect();
@@ -46,7 +46,7 @@ export class ReadModelApplier {
       const table = `${schema}.${POSITION_TABLE}`;
       const lease = await Lease.tryTake(new RunnerSession(runner), table, ROW, 0n);
       if (lease instanceof Lease)
-        return new ReadModelApplier(runner, schema, lease, projections, store, progress, clock);
+        return new ReadModelApplier(runner, schema, lease, projections, feed, progress, clock);
       await runner.release();
       return lease;
     } catch (error) {
@@ -104,7 +104,7 @@ export class ReadModelApplier {
       );
       this.progress.advance(events.at(-1)!.position);
     };
-    for await (const item of this.store.follow(this.lease.position, { filter, signal })) {
+    for await (const item of this.feed.follow(this.lease.position, { filter, signal })) {
       if ('caughtUp' in item) {
         await flush();
         this.progress.advance(item.caughtUp);

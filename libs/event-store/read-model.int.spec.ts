@@ -149,7 +149,7 @@ describe('read model', () => {
       }) as typeof query;
       return runner;
     };
-    const parts = { projections: [counting], store, progress: new Progress(0n), clock: new SystemClock() };
+    const parts = { projections: [counting], feed: store, progress: new Progress(0n), clock: new SystemClock() };
     const failure = await ReadModelApplier.tryStart(tables, definition.schema, parts).catch((error: unknown) => error);
     await tables.destroy();
     expect(isPassing(failure)).toBe(true);

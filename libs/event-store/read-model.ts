@@ -25,6 +25,8 @@ export interface ReadModelOptions {
   /** PostgreSQL address of a role that may create schemas in the database. */
   readonly url: string;
   readonly store: EventStore;
+  /** Where its events are heard from, when not from the store itself; the same events in the same order. */
+  readonly feed?: Pick<EventStore, 'follow'> | undefined;
   readonly clock?: Clock;
 }
 
@@ -187,7 +189,12 @@ export class ReadModel {
 
   async #run(tables: DataSource): Promise<void> {
     const { schema, projections } = this.definition;
-    const parts = { projections, store: this.options.store, progress: this.#progress, clock: this.#clock };
+    const parts = {
+      projections,
+      feed: this.options.feed ?? this.options.store,
+      progress: this.#progress,
+      clock: this.#clock,
+    };
     while (!this.#stop.signal.aborted) {
       await this.#swap;
       this.#session = new AbortController();

@@ -10,6 +10,7 @@ export {
 export { KafkaFaultError } from './connection.js';
 export { KafkaFeed, type KafkaFeedOptions } from './kafka-feed.js';
 export { type Publication, Relay, type RelayOptions, type RelayStatus } from './relay.js';
+export { RelayModule, topicsOf } from './relay.module.js';
 export {
   bureauTopic,
   DEAD_LETTERS,

@@ -25,7 +25,7 @@ export { PAGE_ITEMS_MAX, pageOf, pageQuery, toPage } from './paging.js';
 export { PlatformModule } from './platform.module.js';
 export { platformRefusals } from './platform.refusals.js';
 export { ProblemFilter, problemOf, STATUS } from './problem.filter.js';
-export { DATABASE_URL, InjectReadModel, ReadModelModule, readModelToken } from './read-model.module.js';
+export { DATABASE_URL, EVENT_FEED, InjectReadModel, ReadModelModule, readModelToken } from './read-model.module.js';
 export { Context, contextOf, setCommandDigestKey } from './request-context.js';
 export { servicePool } from './service-pool.js';
 export { StatusController } from './status.controller.js';

@@ -7,6 +7,9 @@ import { Stages } from './telemetry/stages.js';
 /** Injection token of the URL of the database that holds read models, positions and credentials. */
 export const DATABASE_URL = Symbol('DATABASE_URL');
 
+/** Injection token of where events are heard from (`follow` of the event store's port); without it the store itself. */
+export const EVENT_FEED = Symbol('EVENT_FEED');
+
 /** Injection token of the read model of one service. */
 export function readModelToken(schema: string): string {
   return `read model ${schema}`;
@@ -42,8 +45,9 @@ export class ReadModelModule {
       providers: [
         {
           provide: token,
-          inject: [DATABASE_URL, EventStore],
-          useFactory: (url: string, store: EventStore) => new ReadModel(definition, { url, store }),
+          inject: [DATABASE_URL, EventStore, { token: EVENT_FEED, optional: true }],
+          useFactory: (url: string, store: EventStore, feed?: Pick<EventStore, 'follow'>) =>
+            new ReadModel(definition, { url, store, feed }),
         },
         {
           provide: `${token} lifecycle`,

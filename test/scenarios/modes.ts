@@ -1,4 +1,5 @@
 import type { Composition } from '../services/hub-process.js';
+import { startKafka } from '../services/kafka/broker.js';
 
 /** One way in which the same services are put together; the same scenarios must hold in each. */
 export interface Mode {
@@ -8,14 +9,18 @@ export interface Mode {
   prepare(): Promise<{ readonly settings: Readonly<Record<string, string>>; stop(): Promise<void> }>;
 }
 
-const nothing = async () => ({ settings: {}, stop: async () => undefined });
-
 const ALL: readonly Mode[] = [
-  { name: 'hub', composition: 'hub', prepare: nothing },
-  { name: 'services', composition: 'services', prepare: nothing },
+  { name: 'hub', composition: 'hub', prepare: async () => ({ settings: {}, stop: async () => undefined }) },
+  // As a province runs it: each service by itself, its read models fed from Kafka.
+  {
+    name: 'services',
+    composition: 'services',
+    prepare: async () => {
+      const { brokers, stop } = await startKafka();
+      return { settings: { MINGJING_KAFKA_BROKERS: brokers.join(','), MINGJING_FEED: 'kafka' }, stop };
+    },
+  },
 ];
 
 /** Modes that this run plays: all, or the one that `npm run test:scenarios -- --mode=…` names. */
-export const MODES: readonly Mode[] = ALL.filter(({ name }) =>
-  [undefined, name].includes(process.env.SCENARIO_MODE),
-);
+export const MODES: readonly Mode[] = ALL.filter(({ name }) => [undefined, name].includes(process.env.SCENARIO_MODE));

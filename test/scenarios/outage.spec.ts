@@ -20,10 +20,11 @@ const AFTERLIFE_MS_MAX = 15_000;
 const RECORDED_MS = 12_000;
 const RECOVERY_MS_MAX = 30_000;
 
-describe.each(MODES)('as $name', ({ composition }) => {
+describe.each(MODES)('as $name', ({ composition, prepare }) => {
   const folder = mkdtempSync(join(tmpdir(), 'outage-'));
   const told: string[] = [];
   const checks = new Checks((line) => told.push(line));
+  let prepared: Awaited<ReturnType<typeof prepare>>;
   let postgres: EmbeddedPostgres;
   let camera: RtspServer;
   let hub: HubProcess;
@@ -36,8 +37,10 @@ describe.each(MODES)('as $name', ({ composition }) => {
   beforeAll(async () => {
     postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
     camera = await startRtspServer();
+    prepared = await prepare();
     hub = await startHubProcess(
       {
+        ...prepared.settings,
         MINGJING_DATA: join(folder, 'data'),
         MINGJING_PORT: String(await freePort()),
         MINGJING_SOURCE_NETWORKS: '127.0.0.1/32',
@@ -63,6 +66,7 @@ describe.each(MODES)('as $name', ({ composition }) => {
     await hub?.stop();
     await camera?.stop();
     await postgres?.stop();
+    await prepared?.stop();
     rmSync(folder, { recursive: true, force: true });
   }, 60_000);
 
