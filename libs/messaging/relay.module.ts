@@ -7,9 +7,10 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { EventStore } from '#libs/event-store';
-import { categoryOf, EventCatalogue } from '#libs/kernel';
+import { EventCatalogue } from '#libs/kernel';
 import { DATABASE_URL, type Finding, HealthChecks, HUB_CONFIG, type HubConfig, Stages } from '#libs/platform';
 import { Relay, type RelayStatus } from './relay.js';
+import { recipientsOf, routes } from './routes.js';
 import { layoutOf, serviceTopic } from './topics.js';
 
 /** Topics that together carry the whole log. */
@@ -24,38 +25,43 @@ function servicesOf(catalogue: EventCatalogue): readonly string[] {
 /** Runs the relay with the process, and says how it is. */
 @Injectable()
 class RelayLifecycle implements OnApplicationBootstrap, OnApplicationShutdown {
-  readonly #relay: Relay;
+  #relay: Relay | undefined;
 
   constructor(
-    @Inject(HUB_CONFIG) { kafka, publicUrl }: HubConfig,
-    @Inject(EventStore) store: EventStore,
-    @Inject(EventCatalogue) catalogue: EventCatalogue,
-    @Inject(DATABASE_URL) positionsUrl: string,
+    @Inject(HUB_CONFIG) private readonly config: HubConfig,
+    @Inject(EventStore) private readonly store: EventStore,
+    @Inject(EventCatalogue) private readonly catalogue: EventCatalogue,
+    @Inject(DATABASE_URL) private readonly positionsUrl: string,
     @Inject(HealthChecks) health: HealthChecks,
     @Inject(Stages) stages: Stages,
   ) {
+    const status = () => this.#relay?.status ?? { state: 'stopped', delivered: 0n };
+    health.add('relay', () => findingOf(status()));
+    stages.addDelivered(() => status().delivered);
+  }
+
+  /** @throws Refusal `platform.bad-configuration` when a topic is wanted for an organisation that there is not */
+  async onApplicationBootstrap(): Promise<void> {
+    const { store, catalogue, positionsUrl } = this;
+    const { kafka, publicUrl } = this.config;
     if (kafka === undefined) throw new Error('there is no relay without Kafka');
-    const topics = new Map(catalogue.streams.map(({ category, service }) => [category, serviceTopic(service)]));
+    const recipients = await recipientsOf(store, kafka.departments);
+    const topics = recipients.map(({ topic }) => topic);
     const log = new Logger('Relay');
     this.#relay = new Relay({
       store,
       positionsUrl,
       kafka,
-      layout: layoutOf(kafka, servicesOf(catalogue), []),
-      route: (event) => [{ topic: topics.get(categoryOf(event.stream))!, event }],
+      layout: layoutOf(kafka, servicesOf(catalogue), topics),
+      route: routes({ store, catalogue, recipients }),
       source: publicUrl,
       warn: (sentence) => log.warn(sentence),
     });
-    health.add('relay', () => findingOf(this.#relay.status));
-    stages.addDelivered(() => this.#relay.status.delivered);
-  }
-
-  onApplicationBootstrap(): void {
     this.#relay.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.#relay.stop();
+    await this.#relay?.stop();
   }
 }
 
