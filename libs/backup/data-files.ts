@@ -2,19 +2,17 @@ import { open, opendir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArchiveFile, BLOCK_BYTES, type FileEntry } from './archive.js';
 
-/** Where media lies in a data folder: of a hub in one process, of services on one machine. */
-const MEDIA_ROOTS = ['.', 'services/media'] as const;
+/** Folders of media in a data folder. */
 const MEDIA = ['recordings', 'clips'] as const;
-/** Marks of whose folder it is; restored last, so that half a folder starts nowhere. */
-const MARKERS = ['mingjing.json', 'services'] as const;
-const MARKER = 'mingjing.json';
+/** Says whose folder it is; restored last, so that half a folder starts nowhere. */
+export const MARKER = 'mingjing.json';
 /** How far the minutes of a camera are sealed. */
 const SEAL_MARK = 'sealed.json';
-const KEY_FILES_MAX = 1_000;
-const KEY_BYTES_MAX = 1024 * 1024;
+const KEY_FILES_MAX = 100;
+const KEY_BYTES_MAX = 64 * 1024;
 
 /** Every regular file below a folder, relative to it, folder by folder; none when the folder is not there. */
-export async function* filesBelow(folder: string, below = ''): AsyncGenerator<string> {
+async function* filesBelow(folder: string, below = ''): AsyncGenerator<string> {
   const entries = await opendir(join(folder, below)).catch(absent);
   if (entries === undefined) return;
   for await (const entry of entries) {
@@ -24,12 +22,9 @@ export async function* filesBelow(folder: string, below = ''): AsyncGenerator<st
   }
 }
 
-/** Folders of media in a data folder, relative to it. */
-const mediaFolders = MEDIA_ROOTS.flatMap((root) => MEDIA.map((name) => (root === '.' ? name : `${root}/${name}`)));
-
 /** How far minutes are sealed: to be taken before the events, lest a mark claim a seal that the events do not have. */
 export async function* sealMarks(dataDir: string): AsyncGenerator<string> {
-  for (const folder of mediaFolders) {
+  for (const folder of MEDIA) {
     const cameras = await opendir(join(dataDir, folder)).catch(absent);
     if (cameras === undefined) continue;
     for await (const camera of cameras) if (camera.isDirectory()) yield `${folder}/${camera.name}/${SEAL_MARK}`;
@@ -38,28 +33,13 @@ export async function* sealMarks(dataDir: string): AsyncGenerator<string> {
 
 /** Recordings and clips: to be taken after the events, so that whatever an event tells of is there. */
 export async function* mediaFiles(dataDir: string): AsyncGenerator<string> {
-  for (const folder of mediaFolders) {
+  for (const folder of MEDIA) {
     for await (const path of filesBelow(join(dataDir, folder))) {
       const unfinished = path.endsWith('.part');
       if (!unfinished && !path.endsWith(`/${SEAL_MARK}`)) yield `${folder}/${path}`;
     }
   }
 }
-
-/** The marks that say whose folder it is. */
-export async function* markers(dataDir: string): AsyncGenerator<string> {
-  for (const name of MARKERS) {
-    if (name === MARKER) yield MARKER;
-    else {
-      const services = await opendir(join(dataDir, name)).catch(absent);
-      if (services === undefined) continue;
-      for await (const service of services) if (service.isDirectory()) yield `${name}/${service.name}/${MARKER}`;
-    }
-  }
-}
-
-/** Whether a path is that of a mark which {@link markers} gives. */
-export const isMarker = (path: string) => path === MARKER || path.endsWith(`/${MARKER}`);
 
 /**
  * Copies a file as it is at this moment; of a log of lines, up to its last whole line.
@@ -103,37 +83,23 @@ async function wholeLines(file: Awaited<ReturnType<typeof open>>): Promise<numbe
 }
 
 /**
- * The content of the folders of keys, in base64 by path relative to the data folder.
+ * The content of the folder of keys, in base64 by file.
  * @throws Error in one sentence when there are none, or it is no folder of keys
  */
-export async function readKeys(dataDir: string, keysDir: string): Promise<Record<string, string>> {
+export async function readKeys(folder: string): Promise<Record<string, string>> {
   const keys: Record<string, string> = {};
-  for (const [name, folder] of [
-    ['keys', keysDir],
-    ['provided', join(dataDir, 'provided')],
-  ] as const) {
-    for await (const path of keyFiles(folder)) {
-      const bytes = await readFile(join(folder, path));
-      if (Object.keys(keys).length === KEY_FILES_MAX || bytes.length > KEY_BYTES_MAX) {
-        throw new Error(`${folder} is no folder of keys: it holds too much.`);
-      }
-      keys[`${name}/${path}`] = bytes.toString('base64');
-    }
+  const names = (await readdir(folder).catch(absent)) ?? [];
+  for (const name of names) {
+    // A cluster mounts secrets as links into hidden folders.
+    if (name.startsWith('.')) continue;
+    if (Object.keys(keys).length === KEY_FILES_MAX)
+      throw new Error(`${folder} is no folder of keys: it holds too many.`);
+    const { size } = await stat(join(folder, name));
+    if (size > KEY_BYTES_MAX) throw new Error(`${folder} is no folder of keys: ${name} has ${size} bytes.`);
+    keys[name] = (await readFile(join(folder, name))).toString('base64');
   }
-  if (Object.keys(keys).length === 0) throw new Error(`There are no keys in ${keysDir}: set MINGJING_KEYS.`);
+  if (Object.keys(keys).length === 0) throw new Error(`There are no keys in ${folder}: set MINGJING_KEYS.`);
   return keys;
-}
-
-/** Files of keys, through links too: a cluster mounts secrets as links to hidden folders. */
-async function* keyFiles(folder: string, below = ''): AsyncGenerator<string> {
-  const names = await readdir(join(folder, below)).catch(absent);
-  for (const name of names ?? []) {
-    // The address of the database, with its password, is written anew at each start.
-    if (name.startsWith('.') || name === 'database-url') continue;
-    const path = below === '' ? name : `${below}/${name}`;
-    if ((await stat(join(folder, path))).isDirectory()) yield* keyFiles(folder, path);
-    else yield path;
-  }
 }
 
 /** What a missing file or folder reads as. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, open, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type pg from 'pg';
 import { HUB_RIGHTS } from '#libs/catalogue';
@@ -8,7 +8,7 @@ import { SIGN_IN_TABLES } from '#libs/identity';
 import type { HubConfig } from '#libs/platform';
 import { permitVault, VAULT_TABLES } from '#libs/vault';
 import { DamagedBackupError, type FileEntry, readBlocks, readFileList, readLines } from './archive.js';
-import { isMarker } from './data-files.js';
+import { MARKER } from './data-files.js';
 import { connect, type Databases, openDatabases } from './database.js';
 import { type Manifest, readManifest } from './manifest.js';
 import type { BackupSecret } from './passphrase.js';
@@ -49,7 +49,7 @@ export async function restoreBackup(config: HubConfig, folder: string, passphras
   // 2. Keys and media, then the database
   const restore = new Restore(config, folder, manifest, secret);
   await restore.keys();
-  await restore.files((path) => !isMarker(path));
+  await restore.files((path) => path !== `data/${MARKER}`);
   const databases = await openDatabases(config);
   try {
     await restore.database(databases);
@@ -58,7 +58,7 @@ export async function restoreBackup(config: HubConfig, folder: string, passphras
   }
 
   // 3. From here on it is a data folder
-  await restore.files(isMarker);
+  await restore.files((path) => path === `data/${MARKER}`);
   return reportOf(manifest);
 }
 
@@ -103,13 +103,11 @@ class Restore {
     const sealed: Buffer[] = [];
     for await (const block of readBlocks(this.root, await this.#entry('keys.sealed'))) sealed.push(block);
     const keys = JSON.parse(this.secret.open(Buffer.concat(sealed)).toString('utf8')) as Record<string, string>;
-    const { dataDir, keysDir } = this.config;
-    for (const [path, content] of Object.entries(keys)) {
-      const target = path.startsWith('keys/') ? join(keysDir, path.slice('keys/'.length)) : join(dataDir, path);
-      await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-      await writeFile(target, Buffer.from(content, 'base64'), { mode: 0o600, flag: 'wx', flush: true });
+    const { keysDir } = this.config;
+    await mkdir(keysDir, { recursive: true, mode: 0o700 });
+    for (const [name, content] of Object.entries(keys)) {
+      await writeFile(join(keysDir, name), Buffer.from(content, 'base64'), { mode: 0o600, flag: 'wx', flush: true });
     }
-    await chmod(keysDir, 0o700);
   }
 
   /** Files of the data folder whose path is wanted. */
@@ -194,18 +192,9 @@ class Restore {
       `SELECT substr(stream, length('playback-') + 1) AS id FROM event_store.event
         WHERE type IN ('PlaybackStarted', 'PlaybackStopped') GROUP BY stream HAVING bool_and(type = 'PlaybackStarted')`,
     );
-    for await (const root of this.#mediaRoots()) {
-      await mkdir(join(root, 'playing'), { recursive: true, mode: 0o700 });
-      for (const { id } of rows) await writeFile(join(root, 'playing', id), '');
-    }
-  }
-
-  /** The data folder of the hub, or of the media service, whichever the backup is of. */
-  async *#mediaRoots(): AsyncGenerator<string> {
-    for await (const { path } of this.#entries()) {
-      if (path === 'data/services/media/mingjing.json') return yield join(this.config.dataDir, 'services', 'media');
-    }
-    yield this.config.dataDir;
+    const folder = join(this.config.dataDir, 'playing');
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const { id } of rows) await writeFile(join(folder, id), '');
   }
 
   async #entry(path: string): Promise<FileEntry> {

@@ -42,6 +42,11 @@ describe('rehearsal of backup and restore', () => {
   const acked: bigint[] = [];
   let original: string[][];
 
+  /** As one process; as separate ones in the run of that mode. */
+  const composition = process.env.SCENARIO_MODE === 'services' ? 'services' : 'hub';
+  const start = (data: string) =>
+    startHubProcess({ ...settings, MINGJING_DATA: at(data) }, (line) => told.push(`hub | ${line}`), composition);
+
   /** Runs a command as an operator does. */
   function run(script: 'backup' | 'restore', args: readonly string[], data: string) {
     const program = join(process.cwd(), 'dist', 'scripts', `${script}.js`);
@@ -59,7 +64,7 @@ describe('rehearsal of backup and restore', () => {
     writeFileSync(phrase, `${passphrase}\n`);
     camera = await startRtspServer();
     settings = { MINGJING_PORT: String(await freePort()), MINGJING_SOURCE_NETWORKS: '127.0.0.1/32' };
-    hub = await startHubProcess({ ...settings, MINGJING_DATA: at('data') }, (line) => told.push(`hub | ${line}`));
+    hub = await start('data');
     try {
       await live();
       await backUp();
@@ -109,7 +114,7 @@ describe('rehearsal of backup and restore', () => {
       .digest('hex');
   }
 
-  /** Takes the backup while callers write, then compares nothing yet: the original is read and the hub killed. */
+  /** Takes the backup while callers write, then compares nothing yet: the original is read and the hub stopped. */
   async function backUp(): Promise<void> {
     let [begun, over] = [false, false];
     const callers = Array.from({ length: CALLERS }, async () => {
@@ -127,8 +132,7 @@ describe('rehearsal of backup and restore', () => {
     await Promise.all(callers);
     if (status !== 0) throw new Error(said);
     original = await rowsOf(`${at('data')}/postgres`);
-    hub.child.kill('SIGKILL');
-    await hub.ended;
+    await hub.stop();
   }
 
   /** Every event as it stands in a hub's own PostgreSQL, running or not, column by column as text. */
@@ -246,7 +250,7 @@ describe('rehearsal of backup and restore', () => {
   });
 
   test('a hub on the restored place starts, knows everybody, opens the vault and plays what was recorded', async () => {
-    hub = await startHubProcess({ ...settings, MINGJING_DATA: at('restored') }, (line) => told.push(`hub | ${line}`));
+    hub = await start('restored');
     // What was answered after the backup is lost: a client that still names such a position waits until it comes anew.
     const position = new SharedPosition();
     const known = (user: User) => new User(user.name, hub.url, position, user.token);
