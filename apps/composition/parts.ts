@@ -11,7 +11,7 @@ import {
   withCatalogue,
 } from '#libs/event-store';
 import { Clock, EventCatalogue } from '#libs/kernel';
-import { KafkaFeed, topicsOf } from '#libs/messaging';
+import { KafkaFeed, PlatformaticBroker, topicsOf } from '#libs/messaging';
 import {
   DATABASE_URL,
   EVENT_FEED,
@@ -80,7 +80,7 @@ export async function migrate({ ownerUrl, serviceRole: role }: Database): Promis
 
 /** The log as Kafka brings it, so that readers do not weigh on the store. */
 function feedOf(kafka: KafkaConfig, store: EventStore): KafkaFeed {
-  return new KafkaFeed({ kafka, topics: topicsOf(catalogue), store, warn });
+  return new KafkaFeed({ broker: new PlatformaticBroker(kafka), topics: topicsOf(catalogue), store, catalogue, warn });
 }
 
 /** Opens the event store, and the vault for those that may, for the services of one process. */

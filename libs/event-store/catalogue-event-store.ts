@@ -64,9 +64,14 @@ class CatalogueEventStore extends EventStore {
   }
 
   #current(event: RecordedEvent): RecordedEvent {
-    const { version } = this.catalogue.get(event.type);
-    if (event.version === version) return event;
-    if (event.version > version) throw new Error(`event ${event.type} was written by a newer program`);
-    return { ...event, version, data: this.catalogue.upcast(event.type, event.version, event.data) };
+    return inTodaysShape(event, this.catalogue);
   }
+}
+
+/** An event with data of the current version. @throws Error when its type is not known, or its version not yet */
+export function inTodaysShape(event: RecordedEvent, catalogue: EventCatalogue): RecordedEvent {
+  const { version } = catalogue.get(event.type);
+  if (event.version === version) return event;
+  if (event.version > version) throw new Error(`event ${event.type} was written by a newer program`);
+  return { ...event, version, data: catalogue.upcast(event.type, event.version, event.data) };
 }

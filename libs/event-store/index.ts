@@ -1,4 +1,4 @@
-export { withCatalogue } from './catalogue-event-store.js';
+export { inTodaysShape, withCatalogue } from './catalogue-event-store.js';
 export { type Alongside, type CommandOutcome, commandRefusals, newEvent, runCommand } from './command-runner.js';
 export { MemoryEventStore } from './memory.js';
 export { MemorySubscriptions } from './memory-subscriptions.js';
@@ -17,6 +17,7 @@ export {
   ForbiddenCategoryError,
   LimitError,
   OutcomeUnknownError,
+  passes,
   type ReadStreamOptions,
   type RecordedEvent,
   type StreamAppend,

@@ -1,4 +1,4 @@
-import { type Clock, categoryOf, SystemClock } from '#libs/kernel';
+import { type Clock, SystemClock } from '#libs/kernel';
 import { type CheckedAppend, type CheckedPart, checkAppend, type WrittenEvent } from './checked-append.js';
 import {
   type Appended,
@@ -7,6 +7,7 @@ import {
   DuplicateIdError,
   type EventFilter,
   EventStore,
+  passes,
   type ReadStreamOptions,
   type RecordedEvent,
   type StreamAppend,
@@ -132,10 +133,6 @@ function holds(expected: StreamAppend['expected'], actual: bigint | undefined): 
     default:
       return actual === expected;
   }
-}
-
-function passes({ stream, type }: Line, { categories, types }: EventFilter): boolean {
-  return (categories?.includes(categoryOf(stream)) ?? true) && (types?.includes(type) ?? true);
 }
 
 /** Readers get objects of their own, as from any other adapter: what they do to them changes no record. */

@@ -53,6 +53,14 @@ export interface EventFilter {
   readonly types?: readonly string[];
 }
 
+/** Whether an event is one that a filter wants. */
+export function passes(
+  { stream, type }: Pick<RecordedEvent, 'stream' | 'type'>,
+  { categories, types }: EventFilter = {},
+): boolean {
+  return (categories?.includes(categoryOf(stream)) ?? true) && (types?.includes(type) ?? true);
+}
+
 export interface ReadStreamOptions {
   readonly direction?: 'forwards' | 'backwards';
   /** First revision to read (inclusive); default the first, backwards the last. */

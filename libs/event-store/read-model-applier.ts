@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
-import { type Clock, categoryOf } from '#libs/kernel';
+import type { Clock } from '#libs/kernel';
 import { followTraces } from '#libs/tracing';
-import type { EventFilter, EventStore, RecordedEvent } from './port.js';
+import { type EventFilter, type EventStore, passes, type RecordedEvent } from './port.js';
 import { isPassing } from './postgres/connections.js';
 import { FencedError, Lease, type Session } from './postgres/lease.js';
 import type { Projection } from './projection.js';
@@ -254,8 +254,4 @@ function unionFilter(projections: readonly Projection[]): EventFilter {
   const categories = union(filters.map((filter) => filter.categories));
   const types = union(filters.map((filter) => filter.types));
   return { ...(categories && { categories }), ...(types && { types }) };
-}
-
-function passes({ stream, type }: RecordedEvent, { categories, types }: EventFilter): boolean {
-  return (categories?.includes(categoryOf(stream)) ?? true) && (types?.includes(type) ?? true);
 }

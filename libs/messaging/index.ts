@@ -1,3 +1,4 @@
+export { asyncApiDocument } from './asyncapi.js';
 export {
   type CloudEventOptions,
   ceType,
@@ -8,17 +9,26 @@ export {
   toCloudEvent,
 } from './cloud-event.js';
 export { CONCERNS } from './concerns.js';
-export { KafkaFaultError } from './connection.js';
 export { KafkaFeed, type KafkaFeedOptions } from './kafka-feed.js';
+export { PlatformaticBroker } from './platformatic-broker.js';
+export {
+  type ConsumeOptions,
+  type Consumption,
+  type Incoming,
+  KafkaFaultError,
+  MessageBroker,
+  type Outgoing,
+  type Sender,
+  type TopicLayout,
+} from './port.js';
 export { type Publication, Relay, type RelayOptions, type RelayStatus } from './relay.js';
 export { RelayModule, topicsOf } from './relay.module.js';
 export { type Recipient, type RoutesOptions, recipientsOf, routes, SOMEBODY } from './routes.js';
+export { type JsonSchema, valueSchema } from './schemas.js';
 export {
   bureauTopic,
   DEAD_LETTERS,
   departmentTopic,
-  ensureTopics,
   layoutOf,
   serviceTopic,
-  type TopicLayout,
 } from './topics.js';

@@ -2,9 +2,9 @@ import { Producer, stringSerializers } from '@platformatic/kafka';
 import type { CaughtUp, EventFilter, RecordedEvent } from '#libs/event-store';
 import { type Kafka, startKafka } from '../../test/services/kafka/broker.js';
 import { toCloudEvent } from './cloud-event.js';
-import { KafkaFeed } from './kafka-feed.js';
+import { KafkaFeed, type KafkaFeedOptions } from './kafka-feed.js';
 import { configOf, type Outbox, outbox, until } from './messaging.fixture.js';
-import { ensureTopics } from './topics.js';
+import { PlatformaticBroker } from './platformatic-broker.js';
 
 describe('the whole log heard from Kafka', () => {
   let kafka: Kafka;
@@ -17,7 +17,7 @@ describe('the whole log heard from Kafka', () => {
   afterAll(() => kafka?.stop());
   beforeEach(async () => {
     box = await outbox(configOf(kafka));
-    await ensureTopics(configOf(kafka), box.layout);
+    await new PlatformaticBroker(configOf(kafka)).ensureTopics(box.layout);
   });
   afterEach(async () => {
     await Promise.all(readers.splice(0).map((reader) => reader.stop()));
@@ -56,22 +56,20 @@ describe('the whole log heard from Kafka', () => {
   /** A store that counts how much is read from it. */
   const counted = () => {
     let read = 0;
-    const store = new Proxy(box.store, {
-      get(target, name) {
-        if (name !== 'readAll') return Reflect.get(target, name) as unknown;
-        return async function* (after: bigint) {
-          for await (const event of target.readAll(after)) {
-            read += 1;
-            yield event;
-          }
-        };
+    const store: KafkaFeedOptions['store'] = {
+      head: () => box.store.head(),
+      async *readAll(after, filter) {
+        for await (const event of box.store.readAll(after, filter)) {
+          read += 1;
+          yield event;
+        }
       },
-    });
+    };
     return { store, read: () => read };
   };
 
-  const feed = (store = box.store, warn: (sentence: string) => void = () => undefined) =>
-    new KafkaFeed({ kafka: configOf(kafka), topics: box.topics, store, warn });
+  const feed = (store: KafkaFeedOptions['store'] = box.store, warn: (sentence: string) => void = () => undefined) =>
+    new KafkaFeed({ broker: new PlatformaticBroker(configOf(kafka)), topics: box.topics, store, warn });
   const upTo = (n: number, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => BigInt(from + i));
   const streams = (count: number) => Array.from({ length: count }, (_, i) => `${i % 2 ? 'camera' : 'grant'}-${i % 7}`);
 

@@ -1,28 +1,35 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Consumer, type MessagesStream, stringDeserializers } from '@platformatic/kafka';
-import { type CaughtUp, type EventFilter, type EventStore, type RecordedEvent, Waiters } from '#libs/event-store';
-import { categoryOf, newId } from '#libs/kernel';
-import type { KafkaConfig } from '#libs/platform';
+import {
+  type CaughtUp,
+  type EventFilter,
+  type EventStore,
+  inTodaysShape,
+  isPassing,
+  passes,
+  type RecordedEvent,
+  Waiters,
+} from '#libs/event-store';
+import type { EventCatalogue } from '#libs/kernel';
 import { DamagedMessageError, fromCloudEvent, type Received } from './cloud-event.js';
-import { connectionOf, faultOf } from './connection.js';
+import { type Consumption, type Incoming, KafkaFaultError, type MessageBroker } from './port.js';
 
 export interface KafkaFeedOptions {
-  readonly kafka: KafkaConfig;
+  readonly broker: MessageBroker;
   /** The topics that together carry the whole log. */
   readonly topics: readonly string[];
   /** The log itself: what Kafka does not carry (yet, or any more) is read there. */
-  readonly store: EventStore;
+  readonly store: Pick<EventStore, 'head' | 'readAll'>;
+  /** Brings events that an older program has sent into today's shape. */
+  readonly catalogue?: EventCatalogue;
   readonly warn?: (sentence: string) => void;
 }
 
 /** Messages that wait for one before them; more stay with the broker. */
-const PENDING_MAX = 10_000;
+const PENDING_EVENTS_MAX = 10_000;
+const PENDING_BYTES_MAX = 32 * 1024 * 1024;
 /** When the next event of the log has not come for so long, the log itself is asked. */
 const SILENCE_MS = 500;
 const RECONNECT_MS = 500;
-const FETCH_WAIT_MS = 250;
-
-type Stream = MessagesStream<string, Buffer, string, string>;
 
 /**
  * The whole log, in its total order, heard from Kafka instead of from the store.
@@ -46,17 +53,17 @@ export class KafkaFeed implements Pick<EventStore, 'follow'> {
     try {
       while (!signal.aborted) {
         if (fromStore) {
-          for await (const event of this.options.store.readAll(last)) {
-            if (signal.aborted) return;
+          for await (const event of this.#stored(last, filter, signal)) {
             last = event.position;
-            if (passes(event, filter)) yield event;
+            if (!('caughtUp' in event)) yield event;
           }
+          if (signal.aborted) return;
           messages.forgetBefore(last);
         }
         for (let next = messages.behind(last); next !== undefined; next = messages.behind(last)) {
           if (signal.aborted) return;
           last = next.position;
-          if (passes(next, filter)) yield next;
+          if (passes(next, filter)) yield this.#current(next);
         }
         yield { caughtUp: last };
         fromStore = !(await messages.arrival(last, SILENCE_MS));
@@ -65,18 +72,45 @@ export class KafkaFeed implements Pick<EventStore, 'follow'> {
       await messages.close();
     }
   }
+
+  /** What the store holds behind a position, and at last how far that goes; waits while the store is away. */
+  async *#stored(after: bigint, filter: EventFilter | undefined, signal: AbortSignal) {
+    let last = after;
+    while (!signal.aborted) {
+      try {
+        const head = await this.options.store.head();
+        for await (const event of this.options.store.readAll(last, filter)) {
+          if (signal.aborted) return;
+          yield event;
+          last = event.position;
+        }
+        if (head > last) yield { caughtUp: head, position: head };
+        return;
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        await sleep(RECONNECT_MS, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  #current(event: RecordedEvent): RecordedEvent {
+    const { catalogue } = this.options;
+    return catalogue === undefined ? event : inTodaysShape(event, catalogue);
+  }
 }
 
 /** What has come from Kafka and waits for its turn. */
 class Messages {
   /** By the position of the event before. */
-  readonly #pending = new Map<bigint, RecordedEvent>();
+  readonly #pending = new Map<bigint, { readonly event: RecordedEvent; readonly bytes: number }>();
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
   /** Everything up to here has been handed out. */
   #floor = 0n;
-  #stream: Stream | undefined;
+  #bytes = 0;
+  #consumption: Consumption | undefined;
   readonly #arrived = new Waiters();
+  readonly #room = new Waiters();
 
   constructor(
     private readonly options: KafkaFeedOptions,
@@ -88,24 +122,23 @@ class Messages {
 
   readonly #leave = () => {
     this.#closing.abort();
-    this.#stream?.destroy();
+    void this.#consumption?.close();
   };
 
   /** The event that follows a position in the log, if it has come. */
   behind(position: bigint): RecordedEvent | undefined {
     this.#floor = position;
-    const event = this.#pending.get(position);
-    this.#pending.delete(position);
-    return event;
+    return this.#remove(position);
   }
 
   /** Whether the event behind a position comes within some milliseconds. */
   async arrival(position: bigint, ms: number): Promise<boolean> {
     const deadline = performance.now() + ms;
-    while (!this.#closing.signal.aborted && this.#pending.size < PENDING_MAX) {
+    while (!this.#closing.signal.aborted) {
       if (this.#pending.has(position)) return true;
       const left = deadline - performance.now();
-      if (left <= 0) break;
+      // What is missing cannot come any more when nothing else has room.
+      if (left <= 0 || this.#full) break;
       await this.#arrived.wait(this.#closing.signal, left);
     }
     return false;
@@ -114,13 +147,25 @@ class Messages {
   /** After a piece was read from the store: what lies in it is never asked for again. */
   forgetBefore(position: bigint): void {
     this.#floor = position;
-    for (const [previous, { position: at }] of this.#pending) if (at <= position) this.#pending.delete(previous);
-    if (this.#pending.size < PENDING_MAX) this.#stream?.resume();
+    for (const [previous, { event }] of this.#pending) if (event.position <= position) this.#remove(previous);
   }
 
   async close(): Promise<void> {
     this.#leave();
     await this.#running;
+  }
+
+  get #full(): boolean {
+    return this.#pending.size >= PENDING_EVENTS_MAX || this.#bytes >= PENDING_BYTES_MAX;
+  }
+
+  #remove(previous: bigint): RecordedEvent | undefined {
+    const entry = this.#pending.get(previous);
+    if (entry === undefined) return undefined;
+    this.#pending.delete(previous);
+    this.#bytes -= entry.bytes;
+    if (!this.#full) this.#room.wake();
+    return entry.event;
   }
 
   async #run(): Promise<void> {
@@ -131,7 +176,7 @@ class Messages {
         await this.#listen();
         said = '';
       } catch (error) {
-        const sentence = faultOf(error)?.message ?? `Kafka is away (${String(error)})`;
+        const sentence = error instanceof KafkaFaultError ? error.message : `Kafka is away (${String(error)})`;
         if (!signal.aborted && sentence !== said) this.options.warn?.(`feed: ${sentence}; events come from the store.`);
         said = sentence;
       }
@@ -139,45 +184,29 @@ class Messages {
     }
   }
 
-  /** Takes messages until the connection breaks. A group of its own, so that it is given every partition. */
+  /** Takes messages until the connection breaks. */
   async #listen(): Promise<void> {
-    const consumer = new Consumer<string, Buffer, string, string>({
-      ...connectionOf(this.options.kafka, 'mingjing-feed'),
-      groupId: `mingjing-feed-${newId()}`,
-      deserializers: { ...stringDeserializers, value: (bytes?: Buffer) => bytes ?? Buffer.alloc(0) },
-    });
+    const { broker, topics } = this.options;
+    const { signal } = this.#closing;
+    const consumption = await broker.consume({ topics });
+    this.#consumption = consumption;
     try {
-      const stream = await consumer.consume({
-        topics: [...this.options.topics],
-        mode: 'latest',
-        autocommit: false,
-        maxWaitTime: FETCH_WAIT_MS,
-      });
-      this.#stream = stream;
-      if (this.#closing.signal.aborted) return;
-      await new Promise<void>((resolve, reject) => {
-        stream.on('data', (message) => this.#take(message));
-        stream.once('error', reject);
-        stream.once('close', resolve);
-      });
+      if (signal.aborted) return;
+      for await (const message of consumption) {
+        this.#take(message);
+        while (this.#full && !signal.aborted) await this.#room.wait(signal);
+        if (signal.aborted) return;
+      }
     } finally {
-      this.#stream = undefined;
-      await consumer.close(true).catch(() => {});
+      this.#consumption = undefined;
+      await consumption.close();
     }
   }
 
-  #take(message: {
-    key: string;
-    value: Buffer;
-    headers: ReadonlyMap<string, string>;
-    topic: string;
-    partition: number;
-    offset: bigint;
-  }) {
+  #take(message: Incoming): void {
     let received: Received;
     try {
-      const { key, value, headers } = message;
-      received = fromCloudEvent({ key, value, headers: Object.fromEntries(headers) });
+      received = fromCloudEvent(message);
     } catch (error) {
       if (!(error instanceof DamagedMessageError)) throw error;
       const { topic, partition, offset } = message;
@@ -185,13 +214,10 @@ class Messages {
       return; // the store has the event
     }
     const { event, previous } = received;
-    if (event.position <= this.#floor) return; // delivered before
-    this.#pending.set(previous, event);
-    if (this.#pending.size >= PENDING_MAX) this.#stream?.pause();
+    if (event.position <= this.#floor || this.#pending.has(previous)) return; // delivered before
+    const bytes = message.value.length;
+    this.#pending.set(previous, { event, bytes });
+    this.#bytes += bytes;
     this.#arrived.wake();
   }
-}
-
-function passes({ stream, type }: RecordedEvent, { categories, types }: EventFilter = {}): boolean {
-  return (categories?.includes(categoryOf(stream)) ?? true) && (types?.includes(type) ?? true);
 }

@@ -5,8 +5,9 @@ import type { KafkaConfig } from '#libs/platform';
 import type { Kafka } from '../../test/services/kafka/broker.js';
 import { type FreshDatabase, freshDatabase } from '../../test/services/postgres.js';
 import { fromCloudEvent, type Received } from './cloud-event.js';
+import { PlatformaticBroker } from './platformatic-broker.js';
+import type { TopicLayout } from './port.js';
 import { Relay, type RelayOptions } from './relay.js';
-import type { TopicLayout } from './topics.js';
 
 const metadata: EventMetadata = {
   actor: { kind: 'system', id: 'spec' },
@@ -65,7 +66,7 @@ export async function outbox(kafka: KafkaConfig): Promise<Outbox> {
       const relay = new Relay({
         store,
         positionsUrl: database.url,
-        kafka,
+        broker: new PlatformaticBroker(kafka),
         layout,
         route: (event) => [{ topic: event.stream.startsWith('camera') ? topics[0]! : topics[1]!, event }],
         source: 'urn:mingjing:hub:spec',

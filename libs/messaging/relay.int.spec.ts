@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { type Kafka, startKafka } from '../../test/services/kafka/broker.js';
 import { configOf, everything, firstSeen, type Outbox, outbox, until } from './messaging.fixture.js';
-import { ensureTopics } from './topics.js';
+import { PlatformaticBroker } from './platformatic-broker.js';
 
 describe('the relay', () => {
   let kafka: Kafka;
@@ -82,7 +82,7 @@ describe('the relay', () => {
 
   test('sends nothing and says in one sentence what is wrong when a topic is laid out otherwise', async () => {
     const [layout] = box.layout;
-    await ensureTopics(configOf(kafka), [{ ...layout!, partitions: 2 }]);
+    await new PlatformaticBroker(configOf(kafka)).ensureTopics([{ ...layout!, partitions: 2 }]);
     await box.see('camera-1');
     const relay = box.relay();
     await until('it says so', () => relay.status.fault !== undefined);
@@ -94,8 +94,10 @@ describe('the relay', () => {
 
   test('a topic that compacts is refused: it would lose events', async () => {
     const [layout] = box.layout;
-    await ensureTopics(configOf(kafka), [{ ...layout!, configs: { 'cleanup.policy': 'compact' } }]);
-    await expect(ensureTopics(configOf(kafka), [layout!])).rejects.toThrow(
+    await new PlatformaticBroker(configOf(kafka)).ensureTopics([
+      { ...layout!, configs: { 'cleanup.policy': 'compact' } },
+    ]);
+    await expect(new PlatformaticBroker(configOf(kafka)).ensureTopics([layout!])).rejects.toThrow(
       /cleanup\.policy=compact where delete is wanted/,
     );
   });

@@ -9,6 +9,7 @@ import {
 import { EventStore } from '#libs/event-store';
 import { EventCatalogue } from '#libs/kernel';
 import { DATABASE_URL, type Finding, HealthChecks, HUB_CONFIG, type HubConfig, Stages } from '#libs/platform';
+import { PlatformaticBroker } from './platformatic-broker.js';
 import { Relay, type RelayStatus } from './relay.js';
 import { recipientsOf, routes } from './routes.js';
 import { layoutOf, serviceTopic } from './topics.js';
@@ -51,7 +52,7 @@ class RelayLifecycle implements OnApplicationBootstrap, OnApplicationShutdown {
     this.#relay = new Relay({
       store,
       positionsUrl,
-      kafka,
+      broker: new PlatformaticBroker(kafka),
       layout: layoutOf(kafka, servicesOf(catalogue), topics),
       route: routes({ store, catalogue, recipients }),
       source: publicUrl,

@@ -1,16 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ProduceAcks, Producer } from '@platformatic/kafka';
-import { type EventStore, type Leadership, leadershipOf, type RecordedEvent } from '#libs/event-store';
-import type { KafkaConfig } from '#libs/platform';
+import {
+  type CaughtUp,
+  type EventStore,
+  isPassing,
+  type Leadership,
+  leadershipOf,
+  type RecordedEvent,
+} from '#libs/event-store';
 import { toCloudEvent } from './cloud-event.js';
-import { connectionOf, faultOf } from './connection.js';
-import { ensureTopics, type TopicLayout } from './topics.js';
+import { KafkaFaultError, type MessageBroker, type Outgoing, type Sender, type TopicLayout } from './port.js';
 
 export interface RelayOptions {
   readonly store: EventStore;
   /** Database that keeps the relay's position and its lease. */
   readonly positionsUrl: string;
-  readonly kafka: KafkaConfig;
+  readonly broker: MessageBroker;
   /** Topics that must be there before anything is sent. */
   readonly layout: readonly TopicLayout[];
   /** Where an event goes and as what; the same each time it is asked of the same event. Asked one at a time. */
@@ -35,18 +39,20 @@ export interface RelayStatus {
   readonly fault?: string;
 }
 
-interface Message {
-  readonly topic: string;
-  readonly key: string;
-  readonly value: Buffer;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
 const BATCH_EVENTS_MAX = 500;
 /** A record batch must stay below the broker's `message.max.bytes`, 1 MiB by default. */
 const BATCH_BYTES_MAX = 512 * 1024;
+/** What headers and key add to a message. */
+const HEADER_BYTES = 1_024;
 const BACK_OFF_MS = [100, 500, 2_000, 5_000] as const;
-const WORK = 'relay';
+/** A batch that is on its way when the relay must end is waited for so long. */
+const FAREWELL_MS = 5_000;
+
+/** Who has not become leader within so long after a failure stands by. */
+const STAND_BY_MS = 1_000;
+
+/** Name of the relay's stored position: how far the log has been delivered. */
+export const RELAY = 'relay';
 
 /**
  * Sends every event of the store to Kafka: the store is the outbox, a position in the database says how far it has come.
@@ -82,42 +88,48 @@ export class Relay {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     for (let failures = 0; !signal.aborted; ) {
-      this.#is('standing-by');
-      const leadership = await leadershipOf(WORK, this.options.positionsUrl, signal).catch(() => undefined);
-      if (leadership === undefined) return;
+      let leadership: Leadership | undefined;
+      // What went wrong is still true while it is tried again, until another process has taken over.
+      const standingBy = setTimeout(() => this.#is('standing-by'), failures > 0 ? STAND_BY_MS : 0);
       try {
+        leadership = await leadershipOf(RELAY, this.options.positionsUrl, signal).finally(() =>
+          clearTimeout(standingBy),
+        );
         await this.#lead(leadership, signal, () => {
           failures = 0;
         });
       } catch (error) {
+        if (signal.aborted) break;
         this.#failed(error);
         await sleep(BACK_OFF_MS[Math.min(failures, BACK_OFF_MS.length - 1)], undefined, { signal }).catch(() => {});
         failures += 1;
       } finally {
-        await leadership.resign();
+        await leadership?.resign();
       }
     }
   }
 
+  /** Relays until it is stopped or another has taken over. */
   async #lead(leadership: Leadership, stopped: AbortSignal, progressed: () => void): Promise<void> {
     const session = new AbortController();
     void leadership.lost.then((why) => session.abort(new Error(why)));
     const signal = AbortSignal.any([stopped, session.signal]);
-    await ensureTopics(this.options.kafka, this.options.layout);
-    const producer = new BatchProducer(this.options.kafka, signal, (error) => this.#failed(error));
+    await this.options.broker.ensureTopics(this.options.layout);
+    const sender = new PatientSender(this.options.broker, signal, (error) => this.#failed(error));
     try {
       this.#is('relaying', leadership.position);
-      await this.#relay(leadership, producer, signal, progressed);
-      session.signal.throwIfAborted();
+      await this.#relay(leadership, sender, signal, progressed);
+    } catch (error) {
+      if (!session.signal.aborted) throw error;
     } finally {
-      await producer.close();
+      await sender.close();
     }
   }
 
   /** While one batch is on its way the next one is read. */
-  async #relay(leadership: Leadership, producer: BatchProducer, signal: AbortSignal, progressed: () => void) {
+  async #relay(leadership: Leadership, sender: PatientSender, signal: AbortSignal, progressed: () => void) {
     let previous = leadership.position;
-    let messages: Message[] = [];
+    let messages: Outgoing[] = [];
     let events = 0;
     let bytes = 0;
     let inFlight: Promise<void> = Promise.resolve();
@@ -125,23 +137,22 @@ export class Relay {
       await inFlight;
       const [batch, last] = [messages, previous];
       [messages, events, bytes] = [[], 0, 0];
-      if (batch.length === 0) return;
-      inFlight = producer.send(batch).then(async () => {
+      if (last === leadership.position) return;
+      inFlight = sender.send(batch).then(async () => {
         await leadership.advance(last);
         progressed();
         this.#is('relaying', last);
       });
       inFlight.catch(() => {}); // it is awaited before the next one
     };
-    for await (const item of this.options.store.follow(leadership.position, { signal })) {
+    for await (const item of this.#log(leadership.position, signal)) {
       if ('caughtUp' in item) {
         await send();
         continue;
       }
-      for (const { topic, event } of await this.options.route(item)) {
-        const message = toCloudEvent(event, previous, { source: this.options.source });
-        messages.push({ topic, ...message });
-        bytes += message.value.length + 1_024;
+      for (const message of await this.#messagesOf(item, previous)) {
+        messages.push(message);
+        bytes += message.value.length + HEADER_BYTES;
       }
       previous = item.position;
       events += 1;
@@ -150,11 +161,37 @@ export class Relay {
     await inFlight;
   }
 
+  /** The events to send. @throws KafkaFaultError when the log cannot be read, for instance an event of unknown type */
+  async *#log(after: bigint, signal: AbortSignal): AsyncIterable<RecordedEvent | CaughtUp> {
+    let position = after;
+    try {
+      for await (const item of this.options.store.follow(after, { signal })) {
+        yield item;
+        if (!('caughtUp' in item)) position = item.position;
+      }
+    } catch (error) {
+      throw isPassing(error) ? error : unsendable(`behind position ${position}`, error);
+    }
+  }
+
+  async #messagesOf(event: RecordedEvent, previous: bigint): Promise<Outgoing[]> {
+    try {
+      const publications = await this.options.route(event);
+      return publications.map(({ topic, event: shown }) => ({
+        topic,
+        ...toCloudEvent(shown, previous, { source: this.options.source }),
+      }));
+    } catch (error) {
+      throw isPassing(error) ? error : unsendable(`at position ${event.position}`, error);
+    }
+  }
+
   #failed(error: unknown): void {
-    const fault = faultOf(error);
+    const fault = error instanceof KafkaFaultError ? error.message : undefined;
     const state = fault === undefined ? 'broker-away' : 'fault';
-    if (this.#status.state !== state) this.options.warn?.(`relay: ${fault?.message ?? String(error)}`);
-    this.#status = { state, delivered: this.#status.delivered, ...(fault && { fault: fault.message }) };
+    if (this.#status.state !== state || this.#status.fault !== fault)
+      this.options.warn?.(`relay: ${fault ?? String(error)}`);
+    this.#status = { state, delivered: this.#status.delivered, ...(fault !== undefined && { fault }) };
   }
 
   #is(state: RelayStatus['state'], delivered = this.#status.delivered): void {
@@ -162,28 +199,43 @@ export class Relay {
   }
 }
 
+/** Nothing behind it may be sent before it: the relay waits until a program that knows the event takes over. */
+function unsendable(where: string, cause: unknown): KafkaFaultError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new KafkaFaultError(`the event ${where} cannot be sent: ${why}.`, { cause });
+}
+
 /** Sends one batch at a time until the broker has acknowledged it, through outages of any length. */
-class BatchProducer {
-  #producer: Producer<string, Buffer, string, string> | undefined;
+class PatientSender {
+  #sender: Sender | undefined;
+  readonly #gaveUp = Promise.withResolvers<never>();
 
   constructor(
-    private readonly config: KafkaConfig,
+    private readonly broker: MessageBroker,
     private readonly signal: AbortSignal,
     private readonly failed: (error: unknown) => void,
-  ) {}
+  ) {
+    this.#gaveUp.promise.catch(() => {});
+    signal.addEventListener('abort', this.#giveUp, { once: true });
+  }
+
+  readonly #giveUp = () => {
+    setTimeout(() => this.#gaveUp.reject(this.signal.reason), FAREWELL_MS).unref();
+  };
 
   /** @throws the signal's reason when it aborts before the broker has acknowledged */
-  async send(messages: readonly Message[]): Promise<void> {
-    for (let failures = 0; ; failures += 1) {
+  async send(messages: readonly Outgoing[]): Promise<void> {
+    for (let failures = 0; messages.length > 0; failures += 1) {
       this.signal.throwIfAborted();
       try {
-        this.#producer ??= this.#make();
-        await this.#producer.send({ messages: messages.map((message) => ({ ...message })) });
+        this.#sender ??= this.broker.sender();
+        await Promise.race([this.#sender.send(messages), this.#gaveUp.promise]);
         return;
       } catch (error) {
+        this.signal.throwIfAborted();
         this.failed(error);
-        // A producer that has failed no longer knows what the broker has taken; a new one starts with a clean slate.
-        await this.close();
+        // A sender that has failed no longer knows what the broker has taken; a new one starts with a clean slate.
+        await this.#discard();
         const delay = BACK_OFF_MS[Math.min(failures, BACK_OFF_MS.length - 1)];
         await sleep(delay, undefined, { signal: this.signal }).catch(() => {});
       }
@@ -191,23 +243,13 @@ class BatchProducer {
   }
 
   async close(): Promise<void> {
-    const producer = this.#producer;
-    this.#producer = undefined;
-    await producer?.close(true).catch(() => {});
+    this.signal.removeEventListener('abort', this.#giveUp);
+    await this.#discard();
   }
 
-  #make(): Producer<string, Buffer, string, string> {
-    return new Producer({
-      ...connectionOf(this.config, 'mingjing-relay'),
-      idempotent: true,
-      acks: ProduceAcks.ALL,
-      maxInflights: 1,
-      serializers: {
-        key: (text?: string) => Buffer.from(text ?? ''),
-        value: (bytes?: Buffer) => bytes ?? Buffer.alloc(0),
-        headerKey: (text?: string) => Buffer.from(text ?? ''),
-        headerValue: (text?: string) => Buffer.from(text ?? ''),
-      },
-    });
+  async #discard(): Promise<void> {
+    const sender = this.#sender;
+    this.#sender = undefined;
+    await sender?.close();
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { BaseOptions } from '@platformatic/kafka';
 import { type KafkaConfig, platformRefusals } from '#libs/platform';
+import { KafkaFaultError } from './port.js';
 
 const REQUEST_MS_MAX = 10_000;
 const CONNECT_MS_MAX = 5_000;
@@ -51,11 +52,6 @@ function file(setting: string, path: string): string {
   }
 }
 
-/** A fault that waiting does not mend; says in one sentence what to change. */
-export class KafkaFaultError extends Error {
-  override readonly name = 'KafkaFaultError';
-}
-
 const SENTENCES: readonly (readonly [pattern: RegExp, sentence: string])[] = [
   [/AUTHENTICATION|SASL/i, 'Kafka refuses these credentials: see MINGJING_KAFKA_USERNAME and MINGJING_KAFKA_PASSWORD.'],
   [/UNSUPPORTED_API|UNSUPPORTED_VERSION/, 'this Kafka is of a version that is not supported: it must be 3.0 or newer.'],
@@ -65,6 +61,7 @@ const SENTENCES: readonly (readonly [pattern: RegExp, sentence: string])[] = [
     /TOPIC_AUTHORIZATION|CLUSTER_AUTHORIZATION|GROUP_AUTHORIZATION/,
     'this user may not do that in Kafka: see its ACLs.',
   ],
+  [/TOO_LARGE/, 'a topic takes smaller messages than an event may be: its max.message.bytes must be 1 MiB or more.'],
   [/UNKNOWN_TOPIC/, 'a topic of ours does not exist in Kafka any more.'],
 ];
 
