@@ -45,6 +45,11 @@ class CatalogueEventStore extends EventStore {
     for await (const event of this.store.readAll(after, filter)) yield this.#current(event);
   }
 
+  override async eventAt(position: bigint): Promise<RecordedEvent | undefined> {
+    const event = await this.store.eventAt(position);
+    return event && this.#current(event);
+  }
+
   head(): Promise<bigint> {
     return this.store.head();
   }

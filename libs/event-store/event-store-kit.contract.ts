@@ -27,6 +27,8 @@ export function isCaughtUp(item: RecordedEvent | CaughtUp): item is CaughtUp {
 export interface Kit {
   /** The store under test, once `beforeAll` has opened it. */
   readonly opened: { store: EventStore };
+  /** Whether positions count events, without gaps; else they only grow. */
+  readonly gapFree: boolean;
   /** A stream that no other test uses. */
   fresh(category?: string): string;
   /** Appends to one stream, one event when none is given. */

@@ -54,7 +54,8 @@ export function reading({ fresh, one, opened }: Kit): void {
     expect(await read({ types: ['A', 'C'] })).toEqual([1, 3, 4]);
     expect(await read({ types: ['A'], categories: ['filterGrant', 'none'] })).toEqual([3]);
     expect(await read({ types: [] })).toEqual([]);
-    expect((await collect(opened.store.readAll(head + 2n))).map(({ data }) => data)).toEqual([3, 4]);
+    const [, second] = await collect(opened.store.readAll(head));
+    expect((await collect(opened.store.readAll(second!.position))).map(({ data }) => data)).toEqual([3, 4]);
   });
 
   test('what a reader does to an event changes no record', async () => {
@@ -75,16 +76,16 @@ export function following({ fresh, one, opened }: Kit): void {
     for (let i = 2; i < 50; i += 1) await one(stream, 'any', someEvent(i));
     const { events, caughtUp } = await following;
     expect(events.map(({ data }) => data)).toEqual(Array.from({ length: 50 }, (_, i) => i));
-    expect(caughtUp.at(-1)).toBe(head + 50n);
+    expect(caughtUp.at(-1)).toBe(await opened.store.head());
     expect(caughtUp).toEqual([...new Set(caughtUp)].toSorted((a, b) => (a < b ? -1 : 1)));
   });
 
   test('a follower with a filter hears of positions that its filter passes over', async () => {
     const head = await opened.store.head();
-    await one(fresh('passedOver'), 'any');
+    const { position } = await one(fresh('passedOver'), 'any');
     const { events, caughtUp } = await followUntil(opened.store, head, 0, { categories: ['nothing'] });
     expect(events).toEqual([]);
-    expect(caughtUp).toEqual([head + 1n]);
+    expect(caughtUp).toEqual([position]);
   });
 
   test('a follower ends when its signal aborts, waiting or not', async () => {

@@ -101,6 +101,12 @@ export abstract class EventStore {
   /** Events of all streams behind a position, in the total order, up to what is committed when the end is reached. */
   abstract readAll(after: bigint, filter?: EventFilter): AsyncIterable<RecordedEvent>;
 
+  /** The event at a position; undefined when none stands just there. Where positions have gaps it is overridden. */
+  async eventAt(position: bigint): Promise<RecordedEvent | undefined> {
+    for await (const event of this.readAll(position - 1n)) return event.position === position ? event : undefined;
+    return undefined;
+  }
+
   /** Position of the newest event; 0 when there is none. A round trip to the store: it fails when the store is down. */
   abstract head(): Promise<bigint>;
 
@@ -169,6 +175,11 @@ export class OutcomeUnknownError extends Error {
   ) {
     super(`append to stream ${stream}: outcome unknown, repeat it with the same ids (${String(cause)})`);
   }
+}
+
+/** The store does not answer: nothing was read; what was to be appended was not. */
+export class UnreachableError extends Error {
+  override readonly name = 'UnreachableError';
 }
 
 /** Too much waits already; nothing was appended. */

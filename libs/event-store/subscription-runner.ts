@@ -181,11 +181,9 @@ export class SubscriptionRunner implements RunningSubscription {
 
 /** The event at a position. @throws Error when there is none */
 export async function eventAt(store: EventStore, position: bigint): Promise<RecordedEvent> {
-  for await (const event of store.readAll(position - 1n)) {
-    if (event.position === position) return event;
-    break;
-  }
-  throw new Error(`there is no event at position ${position}`);
+  const event = await store.eventAt(position);
+  if (event === undefined) throw new Error(`there is no event at position ${position}`);
+  return event;
 }
 
 /** What is kept of an error: its text, never the event's data. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { UnreachableError } from '../port.js';
 
 const CONNECT_MS_MAX = 5_000;
 /** A page or a group takes milliseconds; what takes so long hangs, and its caller is told. */
@@ -40,6 +41,7 @@ const AWAY_MESSAGE = /connection|timeout|not queryable/i;
 export function isPassing(thrown: unknown): boolean {
   const error = (thrown as { driverError?: unknown } | undefined)?.driverError ?? thrown; // as TypeORM wraps it
   if (!(error instanceof Error)) return false;
+  if (error instanceof UnreachableError) return true;
   const { code } = error as { code?: unknown };
   if (typeof code === 'string') return AWAY_SQLSTATE.test(code) || AWAY_SYSTEM.test(code);
   return error.constructor === Error && AWAY_MESSAGE.test(error.message);

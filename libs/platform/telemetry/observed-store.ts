@@ -36,6 +36,10 @@ class ObservedStore extends EventStore {
     return this.store.readAll(after, filter);
   }
 
+  override eventAt(position: bigint): Promise<RecordedEvent | undefined> {
+    return this.store.eventAt(position);
+  }
+
   head(): Promise<bigint> {
     return this.store.head();
   }

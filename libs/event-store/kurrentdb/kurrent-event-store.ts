@@ -1,0 +1,360 @@
+import { readFileSync } from 'node:fs';
+import {
+  type AppendStreamRequest,
+  BACKWARDS,
+  END,
+  eventTypeFilter,
+  type Filter,
+  FORWARDS,
+  jsonEvent,
+  KurrentDBClient,
+  START,
+  StreamNotFoundError,
+  streamNameFilter,
+  UnsupportedError,
+  WrongExpectedVersionError,
+} from '@kurrent/kurrentdb-client';
+import { categoryOf, newId } from '#libs/kernel';
+import { type CheckedAppend, type CheckedPart, checkAppend } from '../checked-append.js';
+import {
+  type Appended,
+  type CaughtUp,
+  ConflictError,
+  DuplicateIdError,
+  type EventFilter,
+  EventStore,
+  ForbiddenCategoryError,
+  OutcomeUnknownError,
+  type ReadStreamOptions,
+  type RecordedEvent,
+  type StreamAppend,
+} from '../port.js';
+import { Turns } from '../turns.js';
+import { followAll } from './follow.js';
+import { asLimit, asRead, isDenied, isNotLeader, isSilence } from './kurrent-errors.js';
+import { propertiesOf, recorded } from './recorded.js';
+
+export interface KurrentEventStoreOptions {
+  /** `kurrentdb://…` or `esdb://…`, with credentials, certificates and nodes as the vendor's client reads them. */
+  readonly url: string;
+  /** Stream categories that this process appends to; default all. */
+  readonly categories?: readonly string[];
+}
+
+/** How often an append tries again when other writers come between. */
+const ATTEMPTS_MAX = 100;
+/** Category of the streams that say where an id stands. */
+const ID_CATEGORY = 'eventId';
+const ID_TYPE = 'EventIdTaken';
+/** Reads at once when an append must find out what stands already. */
+const READS_AT_ONCE = 32;
+/** Every stream but the server's own and those of the ids. */
+const DOMAIN_STREAMS = `^(?!\\$|${ID_CATEGORY}-).*`;
+
+/** Where an event stands that has been appended before. */
+interface Standing {
+  readonly stream: string;
+  readonly revision: bigint;
+}
+
+/**
+ * The event store in KurrentDB (EventStoreDB), through the vendor's client. Every append is one multi-stream append with
+ * explicit revisions. KurrentDB has no index by id, so each event brings a stream of its own, `eventId-<id>`, that must
+ * not exist yet and says where the event stands: an id is good once, and repeating an append is noticed by the server.
+ */
+export class KurrentEventStore extends EventStore {
+  /** One append at a time a stream: others of this process wait instead of conflicting. */
+  readonly #turns = new Map<string, Turns>();
+
+  private constructor(
+    readonly client: KurrentDBClient,
+    readonly categories: readonly string[] | undefined,
+  ) {
+    super();
+  }
+
+  /** @throws Error in one sentence when the server is away, refuses the credentials, or is too old */
+  static async open({ url, categories }: KurrentEventStoreOptions): Promise<KurrentEventStore> {
+    const client = clientOf(url);
+    try {
+      await appendsToSeveral(client);
+      const store = new KurrentEventStore(client, categories);
+      await store.head();
+      return store;
+    } catch (error) {
+      await client.dispose().catch(() => {});
+      throw sentenceOf(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.client.dispose();
+  }
+
+  async append(appends: readonly StreamAppend[]): Promise<Appended> {
+    const checked = checkAppend(appends);
+    const foreign = checked.parts.find(({ stream }) => this.categories?.includes(categoryOf(stream)) === false);
+    if (foreign !== undefined) throw new ForbiddenCategoryError(foreign.stream);
+    return this.#inTurn(checked.parts.map(({ stream }) => stream).sort(), () => this.#append(checked));
+  }
+
+  /** Takes the turns of all streams, in one order, so that none waits for another that waits for it. */
+  #inTurn<T>(streams: readonly string[], action: () => Promise<T>): Promise<T> {
+    const [stream, ...rest] = streams;
+    if (stream === undefined) return action();
+    const turns = this.#turns.get(stream) ?? new Turns();
+    this.#turns.set(stream, turns);
+    return turns
+      .take(() => this.#inTurn(rest, action))
+      .finally(() => {
+        if (!turns.busy) this.#turns.delete(stream);
+      });
+  }
+
+  async #append({ parts, size }: CheckedAppend): Promise<Appended> {
+    for (let attempt = 1; ; attempt += 1) {
+      const lasts = await Promise.all(parts.map((part) => this.#lastOf(part)));
+      const missing = parts.some(({ expected }, i) => expected === 'stream-exists' && lasts[i] === undefined);
+      const appended = missing ? undefined : await this.#tryAppend(parts, lasts, attempt);
+      if (appended !== undefined) return appended;
+      // Refused: the ids stand already, or the streams are not as expected, or somebody came between.
+      const repeated = await this.#repeatOf(parts, size);
+      if (repeated !== undefined) return repeated;
+      for (const { stream, expected } of parts) {
+        const last = await this.#tail(stream);
+        if (!holds(expected, last)) throw new ConflictError(stream, expected, last);
+      }
+    }
+  }
+
+  /** @returns undefined when the server has refused it for what stands there */
+  async #tryAppend(
+    parts: readonly CheckedPart[],
+    lasts: readonly (bigint | undefined)[],
+    attempt: number,
+  ): Promise<Appended | undefined> {
+    try {
+      const { position, responses } = await this.client.multiStreamAppend(requestsOf(parts, lasts));
+      const revisionOf = new Map(responses?.map(({ streamName, revision }) => [streamName, revision]));
+      const streams = parts.map(({ stream }) => ({ stream, revision: revisionOf.get(stream)! }));
+      return { position: position!, streams, duplicate: false };
+    } catch (error) {
+      this.#judge(error, parts, attempt);
+      return undefined;
+    }
+  }
+
+  /** Returns when the append may be tried again. @throws what the failure means in the words of the port */
+  #judge(error: unknown, parts: readonly CheckedPart[], attempt: number): void {
+    const { stream } = parts[0]!;
+    if ((error instanceof WrongExpectedVersionError || isNotLeader(error)) && attempt < ATTEMPTS_MAX) return;
+    if (isDenied(error)) throw new ForbiddenCategoryError(stream);
+    if (isSilence(error)) throw new OutcomeUnknownError(stream, error);
+    throw asLimit(error) ?? error;
+  }
+
+  /** The revision that the append is to follow on; undefined when the stream must not exist. */
+  async #lastOf({ stream, expected }: CheckedPart): Promise<bigint | undefined> {
+    if (typeof expected === 'bigint') return expected;
+    return expected === 'no-stream' ? undefined : this.#tail(stream);
+  }
+
+  async #tail(stream: string): Promise<bigint | undefined> {
+    for await (const { revision } of this.readStream(stream, { direction: 'backwards', limit: 1 })) return revision;
+    return undefined;
+  }
+
+  /** The first result, when all of the ids stand where they are to be appended. @throws DuplicateIdError */
+  async #repeatOf(parts: readonly CheckedPart[], size: number): Promise<Appended | undefined> {
+    const asked = parts.flatMap(({ stream, events }) => events.map(({ id }) => ({ stream, id })));
+    const standing = new Map<string, Standing>();
+    for (let i = 0; i < asked.length; i += READS_AT_ONCE) {
+      const some = asked.slice(i, i + READS_AT_ONCE);
+      const found = await Promise.all(some.map(({ id }) => this.#standing(id)));
+      some.forEach(({ id }, n) => {
+        if (found[n] !== undefined) standing.set(id, found[n]);
+      });
+    }
+    if (standing.size === 0) return undefined;
+    const stranger = asked.find(({ stream, id }) => standing.has(id) && standing.get(id)!.stream !== stream);
+    const culprit = stranger ?? (standing.size < size ? asked.find(({ id }) => standing.has(id)) : undefined);
+    if (culprit !== undefined) throw new DuplicateIdError(culprit.stream, culprit.id);
+    const streams = parts.map(({ stream, events }) => ({
+      stream,
+      revision: newest(events.map(({ id }) => standing.get(id)!.revision)),
+    }));
+    const positions = await Promise.all(streams.map(({ stream, revision }) => this.#positionOf(stream, revision)));
+    return { position: newest(positions), streams, duplicate: true };
+  }
+
+  async #standing(id: string): Promise<Standing | undefined> {
+    try {
+      for await (const { event } of this.client.readStream(`${ID_CATEGORY}-${id}`, { maxCount: 1 })) {
+        const { stream, revision } = event!.data as unknown as { stream: string; revision: string };
+        return { stream, revision: BigInt(revision) };
+      }
+      return undefined;
+    } catch (error) {
+      if (error instanceof StreamNotFoundError) return undefined;
+      throw asRead(error);
+    }
+  }
+
+  async #positionOf(stream: string, revision: bigint): Promise<bigint> {
+    for await (const { position } of this.readStream(stream, { from: revision, limit: 1 })) return position;
+    throw new Error(`the event at ${stream}/${revision} is gone`);
+  }
+
+  async *readStream(stream: string, options: ReadStreamOptions = {}): AsyncIterable<RecordedEvent> {
+    const { direction = 'forwards', from, limit } = options;
+    if (limit === 0) return;
+    const backwards = direction === 'backwards';
+    try {
+      const read = this.client.readStream(stream, {
+        direction: backwards ? BACKWARDS : FORWARDS,
+        fromRevision: from ?? (backwards ? END : START),
+        ...(limit === undefined ? {} : { maxCount: limit }),
+      });
+      for await (const resolved of read) yield recorded(resolved);
+    } catch (error) {
+      if (error instanceof StreamNotFoundError) return;
+      throw asRead(error);
+    }
+  }
+
+  async *readAll(after: bigint, filter: EventFilter = {}): AsyncIterable<RecordedEvent> {
+    if (filter.types?.length === 0 || filter.categories?.length === 0) return;
+    try {
+      const read = this.client.readAll({
+        direction: FORWARDS,
+        fromPosition: after === 0n ? START : { commit: after, prepare: after },
+        filter: serverFilter(filter),
+      } as Parameters<KurrentDBClient['readAll']>[0]);
+      for await (const resolved of read) {
+        const event = recorded(resolved);
+        if (event.position > after && passes(event, filter)) yield event;
+      }
+    } catch (error) {
+      throw asRead(error);
+    }
+  }
+
+  override async eventAt(position: bigint): Promise<RecordedEvent | undefined> {
+    try {
+      const from = { commit: position, prepare: position };
+      const read = this.client.readAll({ direction: FORWARDS, fromPosition: from, maxCount: 1 });
+      for await (const resolved of read)
+        return resolved.event?.position.commit === position ? recorded(resolved) : undefined;
+      return undefined;
+    } catch (error) {
+      throw asRead(error);
+    }
+  }
+
+  async head(): Promise<bigint> {
+    try {
+      const read = this.client.readAll({
+        direction: BACKWARDS,
+        fromPosition: END,
+        maxCount: 1,
+        filter: serverFilter({}),
+      } as Parameters<KurrentDBClient['readAll']>[0]);
+      for await (const { event } of read) return event!.position.commit;
+      return 0n;
+    } catch (error) {
+      throw asRead(error);
+    }
+  }
+
+  follow(
+    after: bigint,
+    { filter = {}, signal }: { readonly filter?: EventFilter; readonly signal: AbortSignal },
+  ): AsyncIterable<RecordedEvent | CaughtUp> {
+    return followAll(this, this.client, after, { filter, signal });
+  }
+}
+
+/** Only what the server itself keeps out of the way; the exact filter is applied again to what comes. */
+export function serverFilter({ categories, types }: EventFilter): Filter {
+  if (categories !== undefined && categories.length > 0) {
+    return streamNameFilter({ prefixes: categories.map((category) => `${category}-`) });
+  }
+  if (types !== undefined && types.length > 0) return eventTypeFilter({ prefixes: [...types] });
+  return streamNameFilter({ regex: DOMAIN_STREAMS });
+}
+
+export function passes({ stream, type }: RecordedEvent, { categories, types }: EventFilter): boolean {
+  return (categories?.includes(categoryOf(stream)) ?? true) && (types?.includes(type) ?? true);
+}
+
+/** The events behind markers of their ids, so that the newest position is that of an event. */
+function requestsOf(parts: readonly CheckedPart[], lasts: readonly (bigint | undefined)[]): AppendStreamRequest[] {
+  const firsts = lasts.map((last) => (last === undefined ? 0n : last + 1n));
+  const markers = parts.flatMap(({ stream, events }, i) =>
+    events.map(({ id }, n) => ({
+      streamName: `${ID_CATEGORY}-${id}`,
+      expectedState: 'no_stream' as const,
+      events: [jsonEvent({ id: newId(), type: ID_TYPE, data: { stream, revision: String(firsts[i]! + BigInt(n)) } })],
+    })),
+  );
+  const events = parts.map(({ stream, events }, i) => ({
+    streamName: stream,
+    expectedState: lasts[i] ?? ('no_stream' as const),
+    events: events.map((event) => {
+      const { id, type, data } = event;
+      return jsonEvent({ id, type, data: JSON.parse(data), metadata: propertiesOf(event) });
+    }),
+  }));
+  return [...markers, ...events];
+}
+
+function newest(values: readonly bigint[]): bigint {
+  return values.toSorted((a, b) => (a < b ? 1 : -1))[0]!;
+}
+
+function holds(expected: StreamAppend['expected'], last: bigint | undefined): boolean {
+  if (expected === 'any') return true;
+  if (expected === 'no-stream') return last === undefined;
+  if (expected === 'stream-exists') return last !== undefined;
+  return expected === last;
+}
+
+/** An append of nothing: the client refuses it for a server that has no multi-stream append, the server for its being empty. */
+async function appendsToSeveral(client: KurrentDBClient): Promise<void> {
+  try {
+    await client.multiStreamAppend([]);
+  } catch (error) {
+    if (error instanceof UnsupportedError) {
+      throw new Error('this KurrentDB cannot append to several streams at once; 25.1 or newer is needed.', {
+        cause: error,
+      });
+    }
+    if (isSilence(error) && !/empty|no (streams|requests|records)|INVALID_ARGUMENT/i.test((error as Error).message))
+      throw error;
+    if (isDenied(error)) throw error;
+  }
+}
+
+/** The vendor's client prints warnings and reads files; what goes wrong there is said in one sentence. */
+function clientOf(url: string): KurrentDBClient {
+  const ca = /[?&]tlsCAFile=([^&]+)/i.exec(url)?.[1];
+  if (ca !== undefined) readFileSync(decodeURIComponent(ca));
+  return KurrentDBClient.connectionString(url);
+}
+
+function sentenceOf(error: unknown): Error {
+  const said =
+    error instanceof Error ? `${error.message} ${String((error as { cause?: unknown }).cause ?? '')}` : String(error);
+  if (isDenied(error))
+    return new Error('KurrentDB refuses these credentials: see MINGJING_EVENT_STORE.', { cause: error });
+  if (/certificate has expired|CERT_HAS_EXPIRED|certificateexpired/i.test(said)) {
+    return new Error('the certificate of KurrentDB has expired.', { cause: error });
+  }
+  if (/certificate|tls|ssl/i.test(said)) {
+    return new Error('the TLS of KurrentDB and of MINGJING_EVENT_STORE do not fit (tls, tlsCAFile).', { cause: error });
+  }
+  if (isSilence(error) || /does not answer/.test(said)) {
+    return new Error('KurrentDB does not answer: see MINGJING_EVENT_STORE.', { cause: error });
+  }
+  return error instanceof Error ? error : new Error(said);
+}
