@@ -10,4 +10,10 @@ export interface Projection {
   readonly name: string;
   readonly filter: EventFilter;
   apply(event: RecordedEvent, tx: EntityManager): Promise<void>;
+  /**
+   * The effect of several events, in their order, in fewer statements than one by one: for a read model that takes
+   * thousands of events a second. MUST come to the same as `apply` for each, and MUST NOT look at what another
+   * projection writes. When it fails, the events are applied one by one.
+   */
+  applyAll?(events: readonly RecordedEvent[], tx: EntityManager): Promise<void>;
 }

@@ -119,7 +119,13 @@ export class ReadModelApplier {
     const last = events.at(-1)!.position;
     try {
       return await this.#transaction(last, async (tx) => {
-        for (const event of events) for (const projection of this.#interested(event)) await projection.apply(event, tx);
+        for (const event of events) {
+          for (const projection of this.#interested(event)) if (!projection.applyAll) await projection.apply(event, tx);
+        }
+        for (const projection of this.projections) {
+          const wanted = projection.applyAll ? events.filter((event) => passes(event, projection.filter)) : [];
+          if (wanted.length > 0) await projection.applyAll?.(wanted, tx);
+        }
       });
     } catch (error) {
       if (error instanceof FencedError) throw error;

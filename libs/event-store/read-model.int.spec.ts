@@ -115,6 +115,26 @@ describe('read model', () => {
     expect(await rows(cameras)).toEqual([{ id: 'camera-1', seen: 900 }]);
   });
 
+  test('a projection that takes events together is given them one by one when together they fail', async () => {
+    const together: number[] = [];
+    const bulk: Projection = {
+      ...counting,
+      async applyAll(events, tx) {
+        together.push(events.length);
+        for (const event of events) await counting.apply(event, tx);
+      },
+    };
+    const cameras = await model({ projections: [bulk] });
+    await cameras.reached(await see('camera-1', ...Array.from({ length: 40 }, () => ({}))), 5_000);
+    await cameras.reached(await see('camera-2', {}, { step: 5_000 }, {}), 15_000); // the second breaks the table's rule
+    expect(Math.max(...together)).toBeGreaterThan(1);
+    expect(await rows(cameras)).toEqual([
+      { id: 'camera-1', seen: 40 },
+      { id: 'camera-2', seen: 2 },
+    ]);
+    expect(await cameras.parked()).toMatchObject([{ subscription: 'cameras', position: 42n }]);
+  });
+
   test('every event takes effect once although connections are cut again and again', async () => {
     const cameras = await model();
     const admin = new pg.Client({ connectionString: database.ownerUrl });
