@@ -145,18 +145,24 @@ export class Relay {
       });
       inFlight.catch(() => {}); // it is awaited before the next one
     };
-    for await (const item of this.#log(leadership.position, signal)) {
-      if ('caughtUp' in item) {
-        await send();
-        continue;
+    try {
+      for await (const item of this.#log(leadership.position, signal)) {
+        if ('caughtUp' in item) {
+          await send();
+          continue;
+        }
+        for (const message of await this.#messagesOf(item, previous)) {
+          messages.push(message);
+          bytes += message.value.length + HEADER_BYTES;
+        }
+        previous = item.position;
+        events += 1;
+        if (events >= BATCH_EVENTS_MAX || bytes >= BATCH_BYTES_MAX) await send();
       }
-      for (const message of await this.#messagesOf(item, previous)) {
-        messages.push(message);
-        bytes += message.value.length + HEADER_BYTES;
-      }
-      previous = item.position;
-      events += 1;
-      if (events >= BATCH_EVENTS_MAX || bytes >= BATCH_BYTES_MAX) await send();
+    } catch (error) {
+      if (error instanceof KafkaFaultError) await send(); // what stands before the event that cannot be sent
+      await inFlight;
+      throw error;
     }
     await inFlight;
   }
