@@ -19,7 +19,7 @@ module.exports = {
       name: 'apps-and-tests-only-through-an-index',
       comment: 'a composition root that reaches inside a library composes nothing',
       severity: 'error',
-      from: { path: '^(apps|bench|test|scripts)/' },
+      from: { path: '^(apps|bench|test|scripts|examples)/' },
       to: {
         path: '^libs/[^/]+/(?!index\\.ts$)',
         // Test runs start their PostgreSQL without loading Nest.
@@ -27,11 +27,18 @@ module.exports = {
       },
     },
     {
+      name: 'examples-stand-alone',
+      comment: 'a department starts from an example with what is published, not with the insides of the hub',
+      severity: 'error',
+      from: { path: '^examples/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^(apps|libs|test|bench|scripts)/' },
+    },
+    {
       name: 'libs-do-not-know-apps',
       comment: 'apps are composition roots: they know the libraries, never the other way round',
       severity: 'error',
       from: { path: '^libs/' },
-      to: { path: '^(apps|bench|scripts)/' },
+      to: { path: '^(apps|bench|scripts|examples)/' },
     },
     {
       name: 'domain-is-pure',

@@ -11,7 +11,7 @@ const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
   .split('\n')
   .filter((path) => path !== '');
 const sources = tracked.filter(
-  (path) => /^(apps|libs|test|bench|scripts)\/.*\.ts$/.test(path) && !path.startsWith('bench/peer/'),
+  (path) => /^(apps|libs|test|bench|scripts|examples)\/.*\.ts$/.test(path) && !path.startsWith('bench/peer/'),
 );
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 

@@ -199,7 +199,7 @@ function secure({ certificates, users }: KafkaSecurity): Record<string, string> 
   const chain = join(certificates, 'broker-keystore.pem');
   writeFileSync(
     chain,
-    ['localhost.key', 'localhost.pem'].map((file) => readFileSync(join(certificates, file), 'utf8')).join(''),
+    ['localhost.key', 'localhost.pem'].map((file) => readFileSync(join(certificates, file), 'utf8')).join('\n'),
     { mode: 0o600 },
   );
   const [first] = Object.entries(users);
