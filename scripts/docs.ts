@@ -29,7 +29,8 @@ function eventsPage(): string {
       const rows = Object.entries(types).map(([type, { version, meaning, since, rules, personal = [], data }]) => {
         const fields = Object.keys((z.toJSONSchema(data, { unrepresentable: 'any' }).properties ?? {}) as object);
         const names = fields.map((name) => (personal.some((p) => p.split('.')[0] === name) ? `${name} 🔒` : name));
-        return `| \`${type}\` v${version} | ${meaning[0]}<br>${meaning[1]} | ${names.join(', ')} | ${rules.join(', ')} | ${since} |`;
+        const schema = `events/schemas/${service}/${type}.v${version}.json`;
+        return `| [\`${type}\` v${version}](${schema}) | ${meaning[0]}<br>${meaning[1]} | ${names.join(', ')} | ${rules.join(', ')} | ${since} |`;
       });
       return [
         `## \`${category}-<id>\` (${service})\n`,
@@ -42,7 +43,7 @@ function eventsPage(): string {
     '# Events\n',
     'Every event of every service. 🔒 marks keyed commitments to personal data; the clear text is in the vault. Every event',
     'also carries actor, time of the act, rules, correlation and causation in its metadata, and `traceparent` (W3C Trace',
-    'Context) where it was traced.\n',
+    'Context) where it was traced. Each type links to its JSON Schema; how events are published says [feeds.md](feeds.md).\n',
     sections.join('\n\n'),
     '',
   ].join('\n');

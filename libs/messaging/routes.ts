@@ -59,10 +59,11 @@ async function registered(store: EventStore, id: string) {
 export function routes({ store, catalogue, recipients }: RoutesOptions): (e: RecordedEvent) => Promise<Publication[]> {
   const divisions = new EventDivisions(store);
   const concerns = new Concerns(store);
+  const bureaus = recipients.some(({ jurisdiction }) => jurisdiction !== undefined);
   return async (event) => {
     const publications: Publication[] = [{ topic: serviceTopic(catalogue.get(event.type).service), event }];
     if (recipients.length === 0) return publications;
-    const places = await divisions.of(event);
+    const places = bureaus ? await divisions.of(event) : [];
     const concerned = await concerns.of(event);
     for (const { organisationId, topic, jurisdiction } of recipients) {
       if (jurisdiction !== undefined && liesIn(jurisdiction, places)) publications.push({ topic, event });
@@ -89,10 +90,13 @@ async function shownTo(organisationId: string, event: RecordedEvent, concerns: C
   const { commandId, fingerprint, traceparent, ...metadata } = event.metadata;
   const parts = { data: event.data, metadata };
   const elsewhere = new Set<string>();
-  for (const [id] of JSON.stringify(parts).matchAll(ID)) {
-    const employer = await concerns.employerOf(id.toLowerCase());
-    if (employer !== undefined && employer !== organisationId) elsewhere.add(id);
-  }
+  const named = new Set(JSON.stringify([event.data, metadata.actor]).match(ID));
+  await Promise.all(
+    [...named].map(async (id) => {
+      const employer = await concerns.employerOf(id.toLowerCase());
+      if (employer !== undefined && employer !== organisationId) elsewhere.add(id);
+    }),
+  );
   if (elsewhere.size === 0) return { ...event, ...parts };
   return { ...event, ...(veiled(parts, elsewhere) as { data: unknown; metadata: EventMetadata }) };
 }
