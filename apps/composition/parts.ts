@@ -5,7 +5,7 @@ import {
   createServiceRoles,
   EventStore,
   migrateEventStore,
-  PostgresEventStore,
+  openEventStore,
   PostgresSubscriptions,
   Subscriptions,
   withCatalogue,
@@ -83,21 +83,29 @@ function feedOf(kafka: KafkaConfig, store: EventStore): KafkaFeed {
   return new KafkaFeed({ broker: new PlatformaticBroker(kafka), topics: topicsOf(catalogue), store, catalogue, warn });
 }
 
+export interface PartsOptions {
+  readonly clock: Clock;
+  /** Whether the process seals or opens what lies in the vault. */
+  readonly vault: boolean;
+  /** Stream categories that it appends to; default all. */
+  readonly categories?: readonly string[];
+}
+
 /** Opens the event store, and the vault for those that may, for the services of one process. */
 export async function openParts(
   config: HubConfig,
   databaseUrl: string,
-  { clock, vault: withVault }: { readonly clock: Clock; readonly vault: boolean },
+  { clock, vault: withVault, categories }: PartsOptions,
 ): Promise<Parts> {
   const metrics = new Metrics(config.metricsNetworks);
   const keys = new KeyRing(config.keysDir);
   setCommandDigestKey(keys.secret('commands'));
-  const postgres = new PostgresEventStore({ url: databaseUrl });
-  const store = observeStore(withCatalogue(postgres, catalogue), metrics);
+  const opened = await openEventStore(config.eventStore ?? databaseUrl, categories);
+  const store = observeStore(withCatalogue(opened.store, catalogue), metrics);
   const vault = withVault ? new PostgresVault(databaseUrl, keys.secret('vault'), store) : undefined;
   const close = async () => {
     await vault?.stop();
-    await postgres.close();
+    await opened.close();
   };
   try {
     await vault?.start();

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { type DynamicModule, Global, Module, type Provider, type Type } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
+import { rightsOf } from '#libs/catalogue';
 import { type Leadership, leadershipOf } from '#libs/event-store';
 import { TokenModule } from '#libs/identity';
 import { SystemClock } from '#libs/kernel';
@@ -79,6 +80,7 @@ export async function startService(service: Service, config: HubConfig): Promise
     const parts = await openParts(config, config.databaseUrl, {
       clock: new SystemClock(),
       vault: holdsVaultKey(service.name),
+      categories: rightsOf(service.name).categories,
     });
     undo.push(parts.close);
     const asked = (service.asks ?? []).map(({ port, of }) => {

@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
+import { rightsOf } from '#libs/catalogue';
 import { AdministratorBootstrap, IdentityModule } from '#libs/identity';
 import { SystemClock } from '#libs/kernel';
 import {
@@ -57,7 +58,11 @@ export async function startGateway(config: HubConfig): Promise<Running> {
     });
 
     // 3. Event store, vault, HTTP
-    const parts = await openParts(config, config.databaseUrl, { clock: new SystemClock(), vault: true });
+    const parts = await openParts(config, config.databaseUrl, {
+      clock: new SystemClock(),
+      vault: true,
+      categories: rightsOf('gateway').categories,
+    });
     undo.push(parts.close);
     const app = await createHttp(GatewayModule.forRoot(parts.providers), config);
     undo.push(observed(app, parts.vault));

@@ -80,6 +80,13 @@ export async function startInstallation(
   }
 }
 
+/** The address of the event store holds a password, so it goes by a file. */
+function eventStoreFile(url: string, beside: string): string {
+  const file = `${beside}.event-store`;
+  writeFileSync(file, url, { mode: 0o600 });
+  return file;
+}
+
 /** The settings of Kafka as they were given, the password in a file. */
 function kafkaSettings({ kafka, feed }: HubConfig, folder: string): Record<string, string> {
   if (kafka === undefined) return {};
@@ -174,6 +181,9 @@ function settingsOf(
     MINGJING_SOURCE_NETWORKS: config.sourceNetworks.join(','),
     ...(config.sourceFolder === undefined ? {} : { MINGJING_SOURCE_FOLDER: config.sourceFolder }),
     ...Object.fromEntries(services),
+    ...(config.eventStore === undefined
+      ? {}
+      : { MINGJING_EVENT_STORE_FILE: eventStoreFile(config.eventStore, secret) }),
     ...kafkaSettings(config, join(config.dataDir, 'provided', 'keys', name)),
   };
 }

@@ -1,6 +1,7 @@
 import { newId } from '#libs/kernel';
 import { collect, isCaughtUp, type Kit, someEvent } from './event-store-kit.contract.js';
 import type { EventStore, RecordedEvent } from './port.js';
+import { Waiters } from './waiters.js';
 
 /** Follows until so many events and the head have been seen. */
 async function followUntil(store: EventStore, after: bigint, count: number, filter = {}) {
@@ -86,6 +87,31 @@ export function following({ fresh, one, opened }: Kit): void {
     const { events, caughtUp } = await followUntil(opened.store, head, 0, { categories: ['nothing'] });
     expect(events).toEqual([]);
     expect(caughtUp).toEqual([position]);
+  });
+
+  test('behind every event, taken or passed over, alone or among others, a follower says that it has caught up', async () => {
+    const stop = new AbortController();
+    const taken: unknown[] = [];
+    let said = 0n;
+    const heard = new Waiters();
+    const running = (async () => {
+      const options = { filter: { categories: ['taken'] }, signal: stop.signal };
+      for await (const item of opened.store.follow(await opened.store.head(), options)) {
+        if (isCaughtUp(item)) said = item.caughtUp;
+        else taken.push(item.data);
+        heard.wake();
+      }
+    })();
+    for (let i = 0; i < 30; i += 1) {
+      const [own, other] = [fresh('taken'), fresh('passedOver')];
+      const parts = i % 3 === 0 ? [own, other] : i % 3 === 1 ? [other, own] : [other];
+      const append = parts.map((stream) => ({ stream, expected: 'no-stream' as const, events: [someEvent(i)] }));
+      const { position } = await opened.store.append(append);
+      while (said < position) await heard.wait(undefined, 10_000);
+    }
+    stop.abort();
+    await running;
+    expect(taken).toEqual(Array.from({ length: 30 }, (_, i) => i).filter((i) => i % 3 < 2));
   });
 
   test('a follower ends when its signal aborts, waiting or not', async () => {

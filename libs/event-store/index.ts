@@ -2,6 +2,7 @@ export { inTodaysShape, withCatalogue } from './catalogue-event-store.js';
 export { type Alongside, type CommandOutcome, commandRefusals, newEvent, runCommand } from './command-runner.js';
 export { MemoryEventStore } from './memory.js';
 export { MemorySubscriptions } from './memory-subscriptions.js';
+export { type OpenedEventStore, openEventStore } from './open-event-store.js';
 export {
   type Appended,
   BATCH_EVENTS_MAX,
@@ -28,9 +29,15 @@ export { type Leadership, leadershipOf } from './postgres/leadership.js';
 export { migrateEventStore } from './postgres/migrations.js';
 export type { StoreRole } from './postgres/permissions.js';
 export { PostgresEventStore, type PostgresEventStoreOptions } from './postgres/postgres-event-store.js';
-export { PostgresSubscriptions, type PostgresSubscriptionsOptions } from './postgres/postgres-subscriptions.js';
+export {
+  PostgresPositions,
+  PostgresSubscriptions,
+  type PostgresSubscriptionsOptions,
+} from './postgres/postgres-subscriptions.js';
 export { createServiceRoles, type ServiceRole } from './postgres/service-roles.js';
 export type { Projection } from './projection.js';
 export { ReadModel, type ReadModelDefinition, type ReadModelOptions } from './read-model.js';
 export { type ParkedEvent, type RunningSubscription, type Subscription, Subscriptions } from './subscription.js';
+export { type HeldPosition, type Positions, RETRY_DELAYS_MS, SubscriptionRunner } from './subscription-runner.js';
+export { Turns } from './turns.js';
 export { NotReachedError, Waiters } from './waiters.js';

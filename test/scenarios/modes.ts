@@ -1,5 +1,6 @@
 import type { Composition } from '../services/hub-process.js';
 import { startKafka } from '../services/kafka/broker.js';
+import { startKurrentStandIn } from '../services/kurrentdb/stand-in.js';
 
 /** One way in which the same services are put together; the same scenarios must hold in each. */
 export interface Mode {
@@ -18,6 +19,17 @@ const ALL: readonly Mode[] = [
     prepare: async () => {
       const { brokers, stop } = await startKafka();
       return { settings: { MINGJING_KAFKA_BROKERS: brokers.join(','), MINGJING_FEED: 'kafka' }, stop };
+    },
+  },
+  // Events in KurrentDB (the stand-in, or the server at KURRENTDB_URL, which must be empty); the rest in PostgreSQL.
+  {
+    name: 'kurrentdb',
+    composition: 'hub',
+    prepare: async () => {
+      const { KURRENTDB_URL: real } = process.env;
+      const standIn = real === undefined ? await startKurrentStandIn() : undefined;
+      const stop = async () => void (await standIn?.stop());
+      return { settings: { MINGJING_EVENT_STORE: real ?? standIn!.url }, stop };
     },
   },
 ];

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { AllStreamSubscription, KurrentDBClient, Position } from '@kurrent/kurrentdb-client';
 import type { CaughtUp, EventFilter, EventStore, RecordedEvent } from '../port.js';
 import { isPassing } from '../postgres/connections.js';
@@ -53,16 +53,14 @@ export async function* followAll(
         }
         failures = 0;
         if ('caughtUp' in item) {
-          if (item.caughtUp <= last) continue;
-          last = item.caughtUp;
-          yield item;
-        } else {
-          if (item.position <= last) continue;
+          if (item.caughtUp > last) last = item.caughtUp;
+        } else if (item.position > last) {
           last = item.position;
           if (passes(item, filter)) yield item;
-          if (live.empty) yield { caughtUp: last };
         }
+        if (!live.empty || said === last) continue;
         said = last;
+        yield { caughtUp: last };
       }
     } catch (error) {
       if (!isPassing(error) && !isSilence(error) && !isNotLeader(error)) throw error;
@@ -95,7 +93,8 @@ class Live {
         ...serverFilter(filter),
         maxSearchWindow: 1,
         checkpointInterval: 1,
-        checkpointReached: (_: AllStreamSubscription, { commit }: Position) => this.#take({ caughtUp: commit }),
+        checkpointReached: (subscription: AllStreamSubscription, { commit }: Position) =>
+          this.#passed(subscription, commit),
       },
     });
     this.#subscription.on('data', (resolved) => {
@@ -129,6 +128,15 @@ class Live {
     this.#lost = true;
     this.#subscription.on('error', () => {});
     await this.#subscription.unsubscribe().catch(() => {});
+  }
+
+  /**
+   * The client calls this when a checkpoint comes in, which may be before it has handed out the events ahead of it: it
+   * takes in nothing more until this is done, so what it still holds is waited for.
+   */
+  async #passed(subscription: AllStreamSubscription, position: bigint): Promise<void> {
+    while (subscription.readableLength > 0 && !this.#lost) await setImmediate();
+    this.#take({ caughtUp: position });
   }
 
   #take(item: RecordedEvent | CaughtUp): void {

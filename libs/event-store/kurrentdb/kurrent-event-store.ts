@@ -48,6 +48,7 @@ const ID_CATEGORY = 'eventId';
 const ID_TYPE = 'EventIdTaken';
 /** Reads at once when an append must find out what stands already. */
 const READS_AT_ONCE = 32;
+const PAGE = 500;
 /** Every stream but the server's own and those of the ids. */
 const DOMAIN_STREAMS = `^(?!\\$|${ID_CATEGORY}-).*`;
 
@@ -160,8 +161,8 @@ export class KurrentEventStore extends EventStore {
   }
 
   async #tail(stream: string): Promise<bigint | undefined> {
-    for await (const { revision } of this.readStream(stream, { direction: 'backwards', limit: 1 })) return revision;
-    return undefined;
+    const [event] = await this.#page(stream, 'backwards', undefined, 1);
+    return event?.revision;
   }
 
   /** The first result, when all of the ids stand where they are to be appended. @throws DuplicateIdError */
@@ -188,12 +189,13 @@ export class KurrentEventStore extends EventStore {
   }
 
   async #standing(id: string): Promise<Standing | undefined> {
+    let standing: Standing | undefined;
     try {
       for await (const { event } of this.client.readStream(`${ID_CATEGORY}-${id}`, { maxCount: 1 })) {
         const { stream, revision } = event!.data as unknown as { stream: string; revision: string };
-        return { stream, revision: BigInt(revision) };
+        standing = { stream, revision: BigInt(revision) };
       }
-      return undefined;
+      return standing;
     } catch (error) {
       if (error instanceof StreamNotFoundError) return undefined;
       throw asRead(error);
@@ -201,69 +203,80 @@ export class KurrentEventStore extends EventStore {
   }
 
   async #positionOf(stream: string, revision: bigint): Promise<bigint> {
-    for await (const { position } of this.readStream(stream, { from: revision, limit: 1 })) return position;
-    throw new Error(`the event at ${stream}/${revision} is gone`);
+    const [event] = await this.#page(stream, 'forwards', revision, 1);
+    if (event === undefined) throw new Error(`the event at ${stream}/${revision} is gone`);
+    return event.position;
   }
 
+  /** In pages that are read to their end: a read that is left half way would keep its place on the connection. */
   async *readStream(stream: string, options: ReadStreamOptions = {}): AsyncIterable<RecordedEvent> {
-    const { direction = 'forwards', from, limit } = options;
-    if (limit === 0) return;
+    const { direction = 'forwards', limit = Number.POSITIVE_INFINITY } = options;
+    const step = direction === 'forwards' ? 1n : -1n;
+    let { from } = options;
+    for (let left = limit; left > 0 && (from === undefined || from >= 0n); ) {
+      const size = Math.min(left, PAGE);
+      const page = await this.#page(stream, direction, from, size);
+      yield* page;
+      if (page.length < size) return;
+      left -= size;
+      from = page.at(-1)!.revision + step;
+    }
+  }
+
+  async #page(stream: string, direction: 'forwards' | 'backwards', from: bigint | undefined, maxCount: number) {
     const backwards = direction === 'backwards';
+    const page: RecordedEvent[] = [];
     try {
       const read = this.client.readStream(stream, {
         direction: backwards ? BACKWARDS : FORWARDS,
         fromRevision: from ?? (backwards ? END : START),
-        ...(limit === undefined ? {} : { maxCount: limit }),
+        maxCount,
       });
-      for await (const resolved of read) yield recorded(resolved);
+      for await (const resolved of read) page.push(recorded(resolved));
     } catch (error) {
-      if (error instanceof StreamNotFoundError) return;
-      throw asRead(error);
+      if (!(error instanceof StreamNotFoundError)) throw asRead(error);
     }
+    return page;
   }
 
   async *readAll(after: bigint, filter: EventFilter = {}): AsyncIterable<RecordedEvent> {
     if (filter.types?.length === 0 || filter.categories?.length === 0) return;
-    try {
-      const read = this.client.readAll({
-        direction: FORWARDS,
-        fromPosition: after === 0n ? START : { commit: after, prepare: after },
-        filter: serverFilter(filter),
-      } as Parameters<KurrentDBClient['readAll']>[0]);
-      for await (const resolved of read) {
-        const event = recorded(resolved);
-        if (event.position > after && passes(event, filter)) yield event;
+    for (let last = after; ; ) {
+      const page = await this.#pageOfAll({ from: last, filter, maxCount: PAGE });
+      for (const event of page) {
+        if (event.position <= last) continue; // a page begins with the event it is asked from
+        last = event.position;
+        if (passes(event, filter)) yield event;
       }
-    } catch (error) {
-      throw asRead(error);
+      if (page.length < PAGE) return;
     }
   }
 
   override async eventAt(position: bigint): Promise<RecordedEvent | undefined> {
-    try {
-      const from = { commit: position, prepare: position };
-      const read = this.client.readAll({ direction: FORWARDS, fromPosition: from, maxCount: 1 });
-      for await (const resolved of read)
-        return resolved.event?.position.commit === position ? recorded(resolved) : undefined;
-      return undefined;
-    } catch (error) {
-      throw asRead(error);
-    }
+    const [event] = await this.#pageOfAll({ from: position, filter: {}, maxCount: 1 });
+    return event?.position === position ? event : undefined;
   }
 
   async head(): Promise<bigint> {
+    const [event] = await this.#pageOfAll({ from: 'end', filter: {}, maxCount: 1 });
+    return event?.position ?? 0n;
+  }
+
+  async #pageOfAll(wanted: { from: bigint | 'end'; filter: EventFilter; maxCount: number }): Promise<RecordedEvent[]> {
+    const { from, filter, maxCount } = wanted;
+    const page: RecordedEvent[] = [];
     try {
       const read = this.client.readAll({
-        direction: BACKWARDS,
-        fromPosition: END,
-        maxCount: 1,
-        filter: serverFilter({}),
+        direction: from === 'end' ? BACKWARDS : FORWARDS,
+        fromPosition: from === 'end' ? END : from === 0n ? START : { commit: from, prepare: from },
+        maxCount,
+        filter: serverFilter(filter),
       } as Parameters<KurrentDBClient['readAll']>[0]);
-      for await (const { event } of read) return event!.position.commit;
-      return 0n;
+      for await (const resolved of read) page.push(recorded(resolved));
     } catch (error) {
       throw asRead(error);
     }
+    return page;
   }
 
   follow(
