@@ -23,6 +23,8 @@ export async function run(name: string, start: (config: HubConfig) => Promise<Ru
   };
   process.on('SIGINT', () => void stop(0));
   process.on('SIGTERM', () => void stop(0));
+  // A supervisor that was killed leaves no process behind.
+  process.on('disconnect', () => void stop(1));
   try {
     const started = performance.now();
     running = await start(readConfig(process.env));

@@ -61,7 +61,7 @@ export class Supervised {
       return cluster.fork(this.environment).process;
     }
     return spawn(process.execPath, [this.program], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...inherited(), ...this.environment },
     });
   }
