@@ -2,8 +2,9 @@ import type { EventCatalogue } from '#libs/kernel';
 import type { KafkaConfig } from '#libs/platform';
 import { ceType, schemaId } from './cloud-event.js';
 import { CONCERNS } from './concerns.js';
+import type { TopicLayout } from './port.js';
 import { dataSchema, type JsonSchema, metadataSchema } from './schemas.js';
-import { bureauTopic, departmentTopic, layoutOf, serviceTopic } from './topics.js';
+import { bureauTopic, DEAD_LETTERS, departmentTopic, layoutOf, serviceTopic } from './topics.js';
 
 const text = (description: string, more: object = {}): JsonSchema => ({ type: 'string', description, ...more });
 const position = { pattern: '^[0-9]{19}$' };
@@ -25,13 +26,14 @@ const HEADERS = {
   traceparent: text('trace that the event belongs to (W3C Trace Context)'),
 };
 
-/** What a channel has to say, and the types that it carries. */
+/** What a channel has to say, and the messages that it carries. */
 interface Channel {
   readonly name: string;
   readonly address: string;
   readonly title: string;
   readonly description: string;
-  readonly types: readonly string[];
+  /** Names of messages. */
+  readonly messages: readonly string[];
   readonly parameters?: object;
 }
 
@@ -45,16 +47,11 @@ export function asyncApiDocument(
   version: string,
   defaults: Pick<KafkaConfig, 'partitions' | 'replication'>,
 ): object {
-  const types = [...catalogue.entries()].map(([type, { version: v }]) => ({ type, name: `${type}.v${v}` }));
-  const nameOf = new Map(types.map(({ type, name }) => [type, name]));
   const channels = channelsOf(catalogue);
-  const services = channels.filter(({ parameters }) => parameters === undefined).map(({ name }) => name);
+  const services = [...new Set(catalogue.streams.map(({ service }) => service))];
   const others = channels.filter(({ parameters }) => parameters !== undefined).map(({ address }) => address);
-  const layouts = new Map(
-    layoutOf({ ...defaults, brokers: [], tls: undefined, sasl: undefined, departments: [] }, services, others).map(
-      (layout) => [layout.topic, layout],
-    ),
-  );
+  const config = { ...defaults, brokers: [], tls: undefined, sasl: undefined, departments: [] };
+  const layouts = new Map(layoutOf(config, services, others).map((layout) => [layout.topic, layout]));
   return {
     asyncapi: '3.0.0',
     info: {
@@ -68,7 +65,7 @@ export function asyncApiDocument(
     defaultContentType: 'application/json',
     servers: { hub: SERVER },
     channels: Object.fromEntries(
-      channels.map(({ name, address, title, description, types, parameters }) => [
+      channels.map(({ name, address, title, description, messages, parameters }) => [
         name,
         {
           address,
@@ -76,10 +73,8 @@ export function asyncApiDocument(
           description,
           ...(parameters === undefined ? {} : { parameters }),
           servers: [{ $ref: '#/servers/hub' }],
-          messages: Object.fromEntries(
-            types.map((type) => [nameOf.get(type)!, { $ref: `#/components/messages/${nameOf.get(type)}` }]),
-          ),
-          bindings: { kafka: kafkaBinding(layouts.get(address)!.configs, defaults) },
+          messages: Object.fromEntries(messages.map((id) => [id, { $ref: `#/components/messages/${id}` }])),
+          bindings: { kafka: kafkaBinding(layouts.get(address)!) },
         },
       ]),
     ),
@@ -90,7 +85,12 @@ export function asyncApiDocument(
       ]),
     ),
     components: {
-      messages: Object.fromEntries(types.map(({ type, name }) => [name, messageOf(catalogue, type)])),
+      messages: {
+        ...Object.fromEntries(
+          [...catalogue.entries()].map(([type, { version }]) => [messageId(type, version), messageOf(catalogue, type)]),
+        ),
+        deadLetter: DEAD_LETTER,
+      },
       messageTraits: { cloudEvent: TRAIT },
       schemas: { metadata: metadataSchema('draft-07') },
       securitySchemes: SECURITY,
@@ -132,14 +132,38 @@ const TRAIT = {
   bindings: { kafka: { key: text('the stream: its events keep their order'), bindingVersion: '0.5.0' } },
 };
 
-function kafkaBinding(
-  configs: Readonly<Record<string, string>>,
-  { partitions, replication }: Pick<KafkaConfig, 'partitions' | 'replication'>,
-): object {
+const DEAD_LETTER = {
+  name: 'DeadLetter',
+  title: 'An event that a subscription could not digest',
+  summary: 'The event as on its own topic, with what became of it. 无法处理的事件及原因',
+  contentType: 'application/json',
+  headers: {
+    type: 'object',
+    required: ['subscription', 'error', 'attempts', 'ce_id', 'ce_type', 'ce_subject', 'ce_sequence'],
+    properties: {
+      ...HEADERS,
+      subscription: text('who could not digest it'),
+      error: text('why'),
+      attempts: text('how often it was tried', { pattern: '^[0-9]+$' }),
+    },
+  },
+  payload: {
+    type: 'object',
+    properties: { data: { type: 'object' }, metadata: { $ref: '#/components/schemas/metadata' } },
+    required: ['data', 'metadata'],
+  },
+  bindings: { kafka: { key: text('the stream'), bindingVersion: '0.5.0' } },
+};
+
+function messageId(type: string, version: number): string {
+  return `${type}.v${version}`;
+}
+
+function kafkaBinding({ partitions, replicas, configs }: TopicLayout): object {
   const { 'cleanup.policy': cleanup, ...numbers } = configs;
   return {
     partitions,
-    replicas: replication,
+    replicas,
     topicConfiguration: {
       'cleanup.policy': cleanup?.split(','),
       ...Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, Number(value)])),
@@ -178,6 +202,7 @@ function messageOf(catalogue: EventCatalogue, type: string): object {
 
 function channelsOf(catalogue: EventCatalogue): readonly Channel[] {
   const all = [...catalogue.entries()];
+  const ids = (of: typeof all) => of.map(([type, { version }]) => messageId(type, version));
   const services = [...new Set(all.map(([, { service }]) => service))].sort();
   const concerning = all.filter(([type, { category }]) => {
     const concern = CONCERNS[category];
@@ -190,14 +215,14 @@ function channelsOf(catalogue: EventCatalogue): readonly Channel[] {
       address: serviceTopic(service),
       title: `Events of the ${service} service`,
       description: 'For the services of the hub itself and those who may read everything.',
-      types: all.filter(([, declared]) => declared.service === service).map(([type]) => type),
+      messages: ids(all.filter(([, declared]) => declared.service === service)),
     })),
     {
       name: 'department',
       address: departmentTopic('{organisationId}'),
       title: 'What concerns one department 涉及某一单位的事件',
       description: 'Only what concerns it; persons of other organisations are the nil UUID. No one else may read it.',
-      types: concerning.map(([type]) => type),
+      messages: ids(concerning),
       parameters: organisation('department'),
     },
     {
@@ -205,8 +230,15 @@ function channelsOf(catalogue: EventCatalogue): readonly Channel[] {
       address: bureauTopic('{organisationId}'),
       title: 'Everything in the jurisdiction of one public security organ 公安机关辖区内的全部事件',
       description: 'Every event that concerns a division of its jurisdiction (Art. 4.2).',
-      types: all.map(([type]) => type),
+      messages: ids(all),
       parameters: organisation('public security organ'),
+    },
+    {
+      name: 'deadLetters',
+      address: DEAD_LETTERS,
+      title: 'Dead letters of the hub’s own subscriptions 死信',
+      description: 'For watching, by the administrator; what is parked is replayed from the database.',
+      messages: ['deadLetter'],
     },
   ];
 }

@@ -7,14 +7,21 @@ import { CONCERNS, topicsOf } from '#libs/messaging';
 
 const source = readFileSync(join(import.meta.dirname, '../../docs/asyncapi.yaml'), 'utf8');
 
-const errorsOf = async (document: string) =>
-  (await new Parser().parse(document)).diagnostics
+type Parsed = Awaited<ReturnType<Parser['parse']>>;
+const errorsOf = ({ diagnostics }: Parsed) =>
+  diagnostics
     .filter(({ severity }) => severity === DiagnosticSeverity.Error || severity === DiagnosticSeverity.Warning)
     .map(({ code, message, path }) => `${code} at ${path.join('.')}: ${message}`);
 
 describe('docs/asyncapi.yaml', () => {
-  test('is an AsyncAPI 3.0 document without fault or warning', async () => {
-    expect(await errorsOf(source)).toEqual([]);
+  let parsed: Parsed;
+
+  beforeAll(async () => {
+    parsed = await new Parser().parse(source);
+  });
+
+  test('is an AsyncAPI 3.0 document without fault or warning', () => {
+    expect(errorsOf(parsed)).toEqual([]);
   });
 
   test('control: a channel that names no message of the document is a fault', async () => {
@@ -23,16 +30,16 @@ describe('docs/asyncapi.yaml', () => {
       '$ref: "#/components/messages/GrantIssued.v9"',
     );
     expect(broken).not.toBe(source);
-    expect((await errorsOf(broken)).length).toBeGreaterThan(0);
+    expect(errorsOf(await new Parser().parse(broken)).length).toBeGreaterThan(0);
   });
 
-  test('has every event type as a message, with the headers of a CloudEvent', async () => {
-    const { document } = await new Parser().parse(source);
-    const messages = document!.components().messages().all();
-    expect(messages.map((message) => message.id()).sort()).toEqual(
+  test('has every event type as a message, with the headers of a CloudEvent', () => {
+    const messages = parsed.document!.components().messages().all();
+    const events = messages.filter((message) => message.id() !== 'deadLetter');
+    expect(events.map((message) => message.id()).sort()).toEqual(
       [...catalogue.entries()].map(([type, { version }]) => `${type}.v${version}`).sort(),
     );
-    for (const message of messages) {
+    for (const message of events) {
       const headers = message.headers()!.properties()!;
       expect(headers.ce_type!.const()).toBe(message.name());
       expect(headers.ce_specversion!.const()).toBe('1.0');
@@ -49,6 +56,7 @@ describe('docs/asyncapi.yaml', () => {
       ...topicsOf(catalogue),
       'mingjing.department.{organisationId}.v1',
       'mingjing.bureau.{organisationId}.v1',
+      'mingjing.dead-letters.v1',
     ]);
     const carried = (name: string) => Object.keys(channels[name]!.messages).map((message) => message.split('.')[0]!);
     for (const [type, { service, category }] of catalogue.entries()) {
