@@ -3,8 +3,8 @@ import type { AllStreamSubscription, KurrentDBClient, Position } from '@kurrent/
 import type { CaughtUp, EventFilter, EventStore, RecordedEvent } from '../port.js';
 import { isPassing } from '../postgres/connections.js';
 import { Waiters } from '../waiters.js';
+import { passes, serverFilter } from './filters.js';
 import { isNotLeader, isSilence } from './kurrent-errors.js';
-import { passes, serverFilter } from './kurrent-event-store.js';
 import { recorded } from './recorded.js';
 
 /** Without word from the subscription for so long the store itself is asked how far it is. */

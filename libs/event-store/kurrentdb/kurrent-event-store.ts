@@ -3,14 +3,11 @@ import {
   type AppendStreamRequest,
   BACKWARDS,
   END,
-  eventTypeFilter,
-  type Filter,
   FORWARDS,
   jsonEvent,
   KurrentDBClient,
   START,
   StreamNotFoundError,
-  streamNameFilter,
   UnsupportedError,
   WrongExpectedVersionError,
 } from '@kurrent/kurrentdb-client';
@@ -30,6 +27,7 @@ import {
   type StreamAppend,
 } from '../port.js';
 import { Turns } from '../turns.js';
+import { ID_CATEGORY, passes, serverFilter } from './filters.js';
 import { followAll } from './follow.js';
 import { asLimit, asRead, isDenied, isNotLeader, isSilence } from './kurrent-errors.js';
 import { propertiesOf, recorded } from './recorded.js';
@@ -43,14 +41,10 @@ export interface KurrentEventStoreOptions {
 
 /** How often an append tries again when other writers come between. */
 const ATTEMPTS_MAX = 100;
-/** Category of the streams that say where an id stands. */
-const ID_CATEGORY = 'eventId';
 const ID_TYPE = 'EventIdTaken';
 /** Reads at once when an append must find out what stands already. */
 const READS_AT_ONCE = 32;
 const PAGE = 500;
-/** Every stream but the server's own and those of the ids. */
-const DOMAIN_STREAMS = `^(?!\\$|${ID_CATEGORY}-).*`;
 
 /** Where an event stands that has been appended before. */
 interface Standing {
@@ -285,19 +279,6 @@ export class KurrentEventStore extends EventStore {
   ): AsyncIterable<RecordedEvent | CaughtUp> {
     return followAll(this, this.client, after, { filter, signal });
   }
-}
-
-/** Only what the server itself keeps out of the way; the exact filter is applied again to what comes. */
-export function serverFilter({ categories, types }: EventFilter): Filter {
-  if (categories !== undefined && categories.length > 0) {
-    return streamNameFilter({ prefixes: categories.map((category) => `${category}-`) });
-  }
-  if (types !== undefined && types.length > 0) return eventTypeFilter({ prefixes: [...types] });
-  return streamNameFilter({ regex: DOMAIN_STREAMS });
-}
-
-export function passes({ stream, type }: RecordedEvent, { categories, types }: EventFilter): boolean {
-  return (categories?.includes(categoryOf(stream)) ?? true) && (types?.includes(type) ?? true);
 }
 
 /** The events behind markers of their ids, so that the newest position is that of an event. */

@@ -18,7 +18,7 @@ export function propertiesOf({ version, metadata }: WrittenEvent): Record<string
 }
 
 /** Thrown for an event that this program has not written: streams of ours are ours alone. */
-export class ForeignEventError extends Error {
+class ForeignEventError extends Error {
   override readonly name = 'ForeignEventError';
 }
 
