@@ -69,8 +69,8 @@ class MemoryPositions implements Positions {
     };
   }
 
-  async parked(name: string): Promise<readonly ParkedEvent[]> {
-    const events = [...(this.#parked.get(name)?.values() ?? [])];
+  async parked(...names: readonly string[]): Promise<readonly ParkedEvent[]> {
+    const events = names.flatMap((name) => [...(this.#parked.get(name)?.values() ?? [])]);
     return events.toSorted((a, b) => (a.position < b.position ? -1 : 1));
   }
 

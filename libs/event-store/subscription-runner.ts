@@ -20,7 +20,7 @@ export interface HeldPosition {
 export interface Positions {
   /** Waits until the position is free and takes it. Calls `elsewhere` with what another holder has stored meanwhile. */
   hold(name: string, from: bigint, signal: AbortSignal, elsewhere: (position: bigint) => void): Promise<HeldPosition>;
-  parked(name: string): Promise<readonly ParkedEvent[]>;
+  parked(...names: readonly string[]): Promise<readonly ParkedEvent[]>;
   /** Whether an error means that the position is no longer ours, or the keeper away: hold it again, then go on. */
   isLost(error: unknown): boolean;
 }
@@ -47,7 +47,7 @@ export class SubscriptionRunner implements RunningSubscription {
 
   constructor(
     readonly subscription: Subscription,
-    readonly store: EventStore,
+    readonly store: Pick<EventStore, 'head' | 'follow' | 'eventAt'>,
     readonly positions: Positions,
     readonly retryDelaysMs: readonly number[],
   ) {}
@@ -180,7 +180,7 @@ export class SubscriptionRunner implements RunningSubscription {
 }
 
 /** The event at a position. @throws Error when there is none */
-export async function eventAt(store: EventStore, position: bigint): Promise<RecordedEvent> {
+export async function eventAt(store: Pick<EventStore, 'eventAt'>, position: bigint): Promise<RecordedEvent> {
   const event = await store.eventAt(position);
   if (event === undefined) throw new Error(`there is no event at position ${position}`);
   return event;

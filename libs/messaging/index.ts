@@ -10,6 +10,7 @@ export {
 } from './cloud-event.js';
 export { CONCERNS } from './concerns.js';
 export { KafkaFeed, type KafkaFeedOptions } from './kafka-feed.js';
+export { KafkaSubscriptions, type KafkaSubscriptionsOptions } from './kafka-subscriptions.js';
 export { PlatformaticBroker } from './platformatic-broker.js';
 export {
   type ConsumeOptions,

@@ -4,7 +4,6 @@ import {
   type EventFilter,
   type EventStore,
   inTodaysShape,
-  isPassing,
   passes,
   type RecordedEvent,
   Waiters,
@@ -12,6 +11,7 @@ import {
 import type { EventCatalogue } from '#libs/kernel';
 import { DamagedMessageError, fromCloudEvent, type Received } from './cloud-event.js';
 import { type Consumption, type Incoming, KafkaFaultError, type MessageBroker } from './port.js';
+import { storedBehind } from './stored.js';
 
 export interface KafkaFeedOptions {
   readonly broker: MessageBroker;
@@ -53,9 +53,9 @@ export class KafkaFeed implements Pick<EventStore, 'follow'> {
     try {
       while (!signal.aborted) {
         if (fromStore) {
-          for await (const event of this.#stored(last, filter, signal)) {
-            last = event.position;
-            if (!('caughtUp' in event)) yield event;
+          for await (const item of storedBehind(this.options.store, last, { filter, signal })) {
+            last = 'caughtUp' in item ? item.caughtUp : item.position;
+            if (!('caughtUp' in item)) yield item;
           }
           if (signal.aborted) return;
           messages.forgetBefore(last);
@@ -70,26 +70,6 @@ export class KafkaFeed implements Pick<EventStore, 'follow'> {
       }
     } finally {
       await messages.close();
-    }
-  }
-
-  /** What the store holds behind a position, and at last how far that goes; waits while the store is away. */
-  async *#stored(after: bigint, filter: EventFilter | undefined, signal: AbortSignal) {
-    let last = after;
-    while (!signal.aborted) {
-      try {
-        const head = await this.options.store.head();
-        for await (const event of this.options.store.readAll(last, filter)) {
-          if (signal.aborted) return;
-          yield event;
-          last = event.position;
-        }
-        if (head > last) yield { caughtUp: head, position: head };
-        return;
-      } catch (error) {
-        if (!isPassing(error)) throw error;
-        await sleep(RECONNECT_MS, undefined, { signal }).catch(() => {});
-      }
     }
   }
 

@@ -1,10 +1,17 @@
 import { Consumer, stringDeserializers } from '@platformatic/kafka';
-import { type EventStore, type EventToAppend, migrateEventStore, PostgresEventStore } from '#libs/event-store';
+import {
+  type EventStore,
+  type EventToAppend,
+  migrateEventStore,
+  PostgresEventStore,
+  type RecordedEvent,
+} from '#libs/event-store';
 import { type EventMetadata, newId } from '#libs/kernel';
 import type { KafkaConfig } from '#libs/platform';
 import type { Kafka } from '../../test/services/kafka/broker.js';
 import { type FreshDatabase, freshDatabase } from '../../test/services/postgres.js';
 import { fromCloudEvent, type Received } from './cloud-event.js';
+import type { KafkaSubscriptionsOptions } from './kafka-subscriptions.js';
 import { PlatformaticBroker } from './platformatic-broker.js';
 import type { TopicLayout } from './port.js';
 import { Relay, type RelayOptions } from './relay.js';
@@ -41,6 +48,8 @@ export interface Outbox {
   /** Appends one event a stream, one after the other. @returns the position of the last */
   see(...streams: string[]): Promise<bigint>;
   relay(more?: Partial<RelayOptions>): Relay;
+  /** Options of subscriptions that Kafka feeds. */
+  subscribers(more?: Partial<KafkaSubscriptionsOptions>): KafkaSubscriptionsOptions;
   close(): Promise<void>;
 }
 
@@ -56,6 +65,8 @@ export async function outbox(kafka: KafkaConfig): Promise<Outbox> {
     configs: { 'cleanup.policy': 'delete' },
   }));
   const relays: Relay[] = [];
+  const topicOf = ({ stream }: Pick<RecordedEvent, 'stream'>) => topics[stream.startsWith('camera') ? 0 : 1]!;
+  const broker = new PlatformaticBroker(kafka);
   return {
     database,
     store,
@@ -66,9 +77,9 @@ export async function outbox(kafka: KafkaConfig): Promise<Outbox> {
       const relay = new Relay({
         store,
         positionsUrl: database.url,
-        broker: new PlatformaticBroker(kafka),
+        broker,
         layout,
-        route: (event) => [{ topic: event.stream.startsWith('camera') ? topics[0]! : topics[1]!, event }],
+        route: (event) => [{ topic: topicOf(event), event }],
         source: 'urn:mingjing:hub:spec',
         ...more,
       });
@@ -76,6 +87,9 @@ export async function outbox(kafka: KafkaConfig): Promise<Outbox> {
       relay.start();
       return relay;
     },
+    subscribers: (more = {}) => ({
+      ...{ broker, layout, topicOf, store, positionsUrl: database.url, source: 'urn:mingjing:hub:spec', ...more },
+    }),
     close: async () => {
       await Promise.all(relays.map((relay) => relay.stop()));
       await store.close();

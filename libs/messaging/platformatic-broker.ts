@@ -70,6 +70,10 @@ export class PlatformaticBroker extends MessageBroker {
     };
   }
 
+  partitionOf(key: string, partitions: number): number {
+    return compatibilityPartitioner({ topic: '' } as never, Buffer.from(key)) % partitions;
+  }
+
   async consume({ topics, group, assigned }: ConsumeOptions): Promise<Consumption> {
     const client: Client = new Consumer({
       ...this.#connection,

@@ -75,5 +75,7 @@ export abstract class MessageBroker {
   /** Creates the topics that are missing and checks the others; changes none. @throws KafkaFaultError */
   abstract ensureTopics(layouts: readonly TopicLayout[]): Promise<void>;
   abstract sender(): Sender;
+  /** The partition that a key goes into. */
+  abstract partitionOf(key: string, partitions: number): number;
   abstract consume(options: ConsumeOptions): Promise<Consumption>;
 }

@@ -19,6 +19,7 @@ class Interposed extends MessageBroker {
   }
   ensureTopics = (layouts: Parameters<MessageBroker['ensureTopics']>[0]) => this.broker.ensureTopics(layouts);
   consume = (options: Parameters<MessageBroker['consume']>[0]) => this.broker.consume(options);
+  partitionOf = (key: string, partitions: number) => this.broker.partitionOf(key, partitions);
   sender(): Sender {
     const sender = this.broker.sender();
     return {

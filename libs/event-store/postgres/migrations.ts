@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { APPEND_FUNCTION, APPEND_LOCK } from './append-function.js';
-import { PERMISSIONS, permit, type StoreRole } from './permissions.js';
+import { PERMISSIONS, permit, SHARED_SUBSCRIPTIONS, type StoreRole } from './permissions.js';
 
 const EVENT_TABLE = `
 CREATE TABLE event_store.event (
@@ -61,6 +61,7 @@ const MIGRATIONS: readonly (readonly [name: string, sql: string])[] = [
   ['0002 subscriptions', SUBSCRIPTION_TABLES],
   ['0003 extensions', EXTENSIONS],
   ['0004 permissions', `${PERMISSIONS}${APPEND_FUNCTION}`],
+  ['0005 shared subscriptions', SHARED_SUBSCRIPTIONS],
 ];
 
 /**

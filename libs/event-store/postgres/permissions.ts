@@ -59,6 +59,21 @@ ALTER TABLE event_store.parked ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON event_store.parked USING (event_store.may_run(subscription));
 `;
 
+/**
+ * A subscription that is shared by partition keeps a position a partition, `<name>/<topic>/<partition>`; it needs to know
+ * how far the relay has come, and that is no secret.
+ */
+export const SHARED_SUBSCRIPTIONS = `
+CREATE OR REPLACE FUNCTION event_store.may_run(subscription text) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+  SET search_path = event_store, pg_temp
+AS $$
+  SELECT EXISTS (SELECT FROM permission p
+                  WHERE p.role = session_user AND p.act = 'subscribe'
+                    AND p.object IN ('*', split_part(subscription, '/', 1)))
+$$;
+CREATE POLICY told ON event_store.subscription FOR SELECT USING (name = 'relay');
+`;
+
 const GRANTS = (role: string, database: string) => `
 REVOKE ALL ON ALL TABLES IN SCHEMA event_store FROM ${role};
 GRANT CONNECT, CREATE ON DATABASE ${database} TO ${role};

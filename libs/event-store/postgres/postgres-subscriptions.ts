@@ -11,6 +11,8 @@ export interface PostgresSubscriptionsOptions {
   /** Address as the service role of the database that keeps positions; its schema by {@link migrateEventStore}. */
   readonly url: string;
   readonly store: EventStore;
+  /** Where events are heard from, when not from the store itself; the same events in the same order. */
+  readonly feed?: Pick<EventStore, 'follow'> | undefined;
   /** Waits between the attempts at a failing event, in ms; after the last one it is parked. */
   readonly retryDelaysMs?: readonly number[];
 }
@@ -31,8 +33,13 @@ export class PostgresSubscriptions extends Subscriptions {
   async start(subscription: Subscription): Promise<RunningSubscription> {
     const { name } = subscription;
     if (this.#running.has(name)) throw new Error(`subscription ${name} is running already`);
-    const { store, retryDelaysMs = RETRY_DELAYS_MS } = this.options;
-    const runner = new SubscriptionRunner(subscription, store, this.#positions, retryDelaysMs);
+    const { store, feed = store, retryDelaysMs = RETRY_DELAYS_MS } = this.options;
+    const heard = {
+      head: () => store.head(),
+      eventAt: (position: bigint) => store.eventAt(position),
+      follow: (...asked: Parameters<EventStore['follow']>) => feed.follow(...asked),
+    };
+    const runner = new SubscriptionRunner(subscription, heard, this.#positions, retryDelaysMs);
     this.#running.set(name, runner);
     await runner.start();
     return {
@@ -63,7 +70,8 @@ export class PostgresSubscriptions extends Subscriptions {
   }
 }
 
-class PostgresPositions implements Positions {
+/** Positions and parked events of this process's subscriptions, over one connection. */
+export class PostgresPositions implements Positions {
   readonly #pause = new Waiters();
   readonly #turns = new Turns();
   #connection: Promise<ClientSession> | undefined;
@@ -90,11 +98,11 @@ class PostgresPositions implements Positions {
     return this.#turns.take(async () => Lease.tryTake(await this.#session(), TABLE, name, from));
   }
 
-  async parked(name: string): Promise<readonly ParkedEvent[]> {
+  async parked(...names: readonly string[]): Promise<readonly ParkedEvent[]> {
     const rows = await (await this.#session()).query(
       `SELECT subscription, position, event_id, error, attempts, parked_at
-         FROM event_store.parked WHERE subscription = $1 ORDER BY position`,
-      [name],
+         FROM event_store.parked WHERE subscription = ANY($1) ORDER BY position`,
+      [names],
     );
     return rows.map((row) => ({
       subscription: row.subscription as string,
@@ -104,6 +112,22 @@ class PostgresPositions implements Positions {
       attempts: row.attempts as number,
       parkedAt: (row.parked_at as Date).toISOString(),
     }));
+  }
+
+  /** Lets what has no stored position yet begin behind one. */
+  async begin(names: readonly string[], position: bigint): Promise<void> {
+    await (await this.#session()).query(
+      `INSERT INTO ${TABLE} (name, position) SELECT unnest($1::text[]), $2 ON CONFLICT DO NOTHING`,
+      [names, position],
+    );
+  }
+
+  /** The stored positions of those that have one, whoever holds them. */
+  async stored(names: readonly string[]): Promise<ReadonlyMap<string, bigint>> {
+    const rows = await (await this.#session()).query(`SELECT name, position FROM ${TABLE} WHERE name = ANY($1)`, [
+      names,
+    ]);
+    return new Map(rows.map((row) => [row.name as string, BigInt(row.position as string)]));
   }
 
   isLost(error: unknown): boolean {

@@ -24,7 +24,7 @@ const CLUSTER_ID = 'bWluZ2ppbmctdGVzdC0xMQ';
 const UP_MS_MAX = 60_000;
 
 /** What makes the brokers ask for TLS and a password. */
-export interface KafkaSecurity {
+interface KafkaSecurity {
   /** Holds `ca.pem`, `localhost.pem`, `localhost.key`. */
   readonly certificates: string;
   /** Passwords by user name, for SASL/PLAIN and SCRAM. */
@@ -37,6 +37,8 @@ export interface KafkaOptions {
   readonly security?: KafkaSecurity;
   /** Heap of each node; a benchmark wants more. */
   readonly heapMb?: number;
+  /** The port that clients are told instead of a node's own, when something stands between them. */
+  readonly advertised?: (port: number) => Promise<number>;
 }
 
 /** A real Apache Kafka broker, or three, in KRaft mode, each a process of its own. */
@@ -56,6 +58,7 @@ export interface Kafka {
 interface Node {
   readonly id: number;
   readonly port: number;
+  readonly advertisedPort: number;
   readonly controllerPort: number;
   readonly folder: string;
   process?: ChildProcess;
@@ -79,11 +82,14 @@ function classPath(): string {
 }
 
 /** Starts the brokers on free ports of this machine and waits until they answer. */
-export async function startKafka({ nodes: count = 1, security, heapMb = 256 }: KafkaOptions = {}): Promise<Kafka> {
+export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
+  const { nodes: count = 1, security, heapMb = 256, advertised = async (port) => port } = options;
   const folder = mkdtempSync(join(tmpdir(), 'mingjing-kafka-'));
   const nodes: Node[] = [];
   for (let id = 1; id <= count; id += 1) {
-    nodes.push({ id, port: await freePort(), controllerPort: await freePort(), folder: join(folder, String(id)) });
+    const port = await freePort();
+    const ports = { port, advertisedPort: await advertised(port), controllerPort: await freePort() };
+    nodes.push({ id, ...ports, folder: join(folder, String(id)) });
   }
   const jars = classPath();
   const start = async (node: Node) => {
@@ -110,7 +116,7 @@ export async function startKafka({ nodes: count = 1, security, heapMb = 256 }: K
     throw error;
   }
   return {
-    brokers: nodes.map(({ port }) => `localhost:${port}`),
+    brokers: nodes.map(({ advertisedPort }) => `localhost:${advertisedPort}`),
     kill: (n) => kill(nth(n)),
     freeze: (n) => void nth(n).process?.kill('SIGSTOP'),
     thaw: (n) => void nth(n).process?.kill('SIGCONT'),
@@ -170,7 +176,7 @@ function properties(node: Node, nodes: readonly Node[], security?: KafkaSecurity
     'node.id': String(node.id),
     'controller.quorum.voters': nodes.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(','),
     listeners: `${listener}://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
-    'advertised.listeners': `${listener}://localhost:${node.port}`,
+    'advertised.listeners': `${listener}://localhost:${node.advertisedPort}`,
     'listener.security.protocol.map': `CONTROLLER:PLAINTEXT,${listener}:${listener}`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': listener,
