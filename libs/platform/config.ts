@@ -24,64 +24,135 @@ const replicas = z
   .pipe(z.array(z.url({ protocol: /^https$/ })).min(1))
   .optional();
 
+/** Names of the services that run behind the gateway. */
+export const SERVICES = ['registry', 'integration', 'access', 'media', 'audit'] as const;
+export type ServiceName = (typeof SERVICES)[number];
+
+/** A process that runs by these settings; `hub` is every service in one. */
+export type SettingReader = 'hub' | 'gateway' | ServiceName | 'relay';
+const BEHIND: readonly SettingReader[] = [...SERVICES, 'relay'];
+const IN_PARTS: readonly SettingReader[] = ['gateway', ...BEHIND];
+
+/** What the configuration reference says of a setting besides its type. */
+export interface AboutSetting {
+  readonly description: string;
+  /** Processes that it means something to; default all. */
+  readonly readBy?: readonly SettingReader[];
+  /** Processes that do not start without it; default none. */
+  readonly neededBy?: readonly SettingReader[];
+  /** What the value is, where the schema alone does not say it. */
+  readonly form?: string;
+}
+
+const about = (description: string, more: Omit<AboutSetting, 'description'> = {}) => ({ description, ...more });
+const PATH = { form: 'path' };
+const NETWORKS = { form: 'CIDR, by comma' };
+const VIDEO: readonly SettingReader[] = ['hub', 'media'];
+const STREAMING: readonly SettingReader[] = ['hub', 'relay'];
+const MUTUAL_TLS = { ...PATH, readBy: IN_PARTS, neededBy: IN_PARTS };
+const urlsOf = (service: ServiceName, ...neededBy: readonly SettingReader[]) =>
+  replicas.meta(
+    about(`replicas of the ${service} service`, { readBy: neededBy, neededBy, form: '`https://…`, by comma' }),
+  );
+
 /** Every setting; each is an environment variable `MINGJING_<NAME>`, unknown ones are refused. */
 export const settings = z.strictObject({
   // All processes
-  HOST: z.string().default('127.0.0.1').describe('address to listen on'),
-  PORT: port.default(8080).describe('TCP port to listen on'),
-  DATA: path.prefault('./data').describe('folder of everything this process keeps'),
-  KEYS: path.optional().describe('folder of its keys; default `keys` in the data folder'),
-  PUBLIC_URL: z.url().optional().describe('address by which the hub is reached; default http://HOST:PORT'),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  HOST: z.string().default('127.0.0.1').meta(about('address to listen on')),
+  PORT: port.default(8080).meta(about('TCP port to listen on')),
+  DATA: path.prefault('./data').meta(about('folder of everything this process keeps', PATH)),
+  KEYS: path.optional().meta(about('folder of its keys; default `keys` in the data folder', PATH)),
+  PUBLIC_URL: z
+    .url()
+    .optional()
+    .meta(about('address by which the hub is reached, the same for every process; default `http://HOST:PORT`')),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .meta(about('least weight of what is logged')),
+  MANAGEMENT_HOST: z.string().default('127.0.0.1').meta(about('address of health and metrics')),
+  MANAGEMENT_PORT: port.optional().meta(about('port of health and metrics, plain HTTP; without it there is none')),
   // Databases
-  DATABASE_URL: postgres
-    .optional()
-    .describe('PostgreSQL of read models, positions and vault; without it the hub runs its own in the data folder'),
-  DATABASE_OWNER_URL: postgres
-    .optional()
-    .describe('the same database as a role that may alter the event store; used for migrations only'),
+  DATABASE_URL: postgres.optional().meta(
+    about('PostgreSQL of read models, positions and vault; without it the hub runs its own in the data folder', {
+      neededBy: IN_PARTS,
+      form: '`postgres://…`',
+    }),
+  ),
+  DATABASE_OWNER_URL: postgres.optional().meta(
+    about('the same database as a role that may alter the event store; for migrations, provisioning and backups', {
+      readBy: ['hub'],
+      form: '`postgres://…`',
+    }),
+  ),
   EVENT_STORE: z
     .string()
     .regex(/^(postgres(ql)?|kurrentdb|esdb)(\+discover)?:\/\//, 'is an address postgres://… or kurrentdb://…')
     .optional()
-    .describe('where events are kept: postgres://… or kurrentdb://…; default DATABASE_URL'),
+    .meta(about('where events are kept; default DATABASE_URL', { form: '`postgres://…` or `kurrentdb://…`' })),
   // Video
   SOURCE_NETWORKS: list
     .default([])
-    .describe('networks (CIDR, by comma) that video may come from besides the private ones'),
-  SOURCE_FOLDER: path.optional().describe('folder whose files may be video sources'),
+    .meta(about('networks that video may come from besides the private ones', { ...NETWORKS, readBy: VIDEO })),
+  SOURCE_FOLDER: path.optional().meta(about('folder whose files may be video sources', { ...PATH, readBy: VIDEO })),
   // Kafka
-  KAFKA_BROKERS: list.default([]).describe('brokers (host:port, by comma); without them nothing is streamed'),
-  KAFKA_CA_FILE: path.optional().describe('certificate authority of the brokers (PEM); turns TLS on'),
-  KAFKA_CERT_FILE: path.optional().describe('certificate of this client (PEM)'),
-  KAFKA_KEY_FILE: path.optional().describe('private key of this client (PEM)'),
-  KAFKA_SASL: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).optional().describe('SASL mechanism'),
-  KAFKA_USERNAME: z.string().optional(),
-  KAFKA_PASSWORD: z.string().optional(),
-  KAFKA_PARTITIONS: z.coerce.number().int().min(1).max(1_000).default(6).describe('partitions of each topic'),
-  KAFKA_REPLICATION: z.coerce.number().int().min(1).max(9).default(1).describe('replicas of each partition'),
+  KAFKA_BROKERS: list
+    .default([])
+    .meta(about('brokers; without them nothing is streamed', { neededBy: ['relay'], form: '`host:port`, by comma' })),
+  KAFKA_CA_FILE: path.optional().meta(about('certificate authority of the brokers (PEM); turns TLS on', PATH)),
+  KAFKA_CERT_FILE: path.optional().meta(about('certificate of this client (PEM)', PATH)),
+  KAFKA_KEY_FILE: path.optional().meta(about('private key of this client (PEM)', PATH)),
+  KAFKA_SASL: z
+    .enum(['plain', 'scram-sha-256', 'scram-sha-512'])
+    .optional()
+    .meta(about('SASL mechanism; needs user name and password')),
+  KAFKA_USERNAME: z.string().optional().meta(about('user name for SASL')),
+  KAFKA_PASSWORD: z.string().optional().meta(about('password for SASL')),
+  KAFKA_PARTITIONS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(6)
+    .meta(about('partitions of each topic', { readBy: STREAMING })),
+  KAFKA_REPLICATION: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(9)
+    .default(1)
+    .meta(about('replicas of each partition', { readBy: STREAMING })),
   KAFKA_DEPARTMENTS: list
     .default([])
-    .describe('ids of the organisations (by comma) that have a topic of what concerns them'),
-  FEED: z.enum(['store', 'kafka']).default('store').describe('where read models and subscriptions hear of events from'),
+    .meta(about('organisations that have a topic of what concerns them', { readBy: STREAMING, form: 'ids, by comma' })),
+  FEED: z
+    .enum(['store', 'kafka'])
+    .default('store')
+    .meta(about('where read models and subscriptions hear of events from')),
   // Separate services
-  TLS_CERT_FILE: path.optional().describe('certificate of this service (PEM); its common name is the service'),
-  TLS_KEY_FILE: path.optional().describe('private key of this service (PEM)'),
-  TLS_CA_FILE: path.optional().describe('certificate authority of the services (PEM)'),
-  REGISTRY_URLS: replicas.describe('replicas of the registry service (https://…, by comma)'),
-  INTEGRATION_URLS: replicas.describe('replicas of the integration service'),
-  ACCESS_URLS: replicas.describe('replicas of the access service'),
-  MEDIA_URLS: replicas.describe('replicas of the media service'),
-  AUDIT_URLS: replicas.describe('replicas of the audit service'),
+  TLS_CERT_FILE: path
+    .optional()
+    .meta(about('certificate of this service (PEM); its common name is the service', MUTUAL_TLS)),
+  TLS_KEY_FILE: path.optional().meta(about('private key of this service (PEM)', MUTUAL_TLS)),
+  TLS_CA_FILE: path.optional().meta(about('certificate authority of the services (PEM)', MUTUAL_TLS)),
+  REGISTRY_URLS: urlsOf('registry', 'gateway'),
+  INTEGRATION_URLS: urlsOf('integration', 'gateway'),
+  ACCESS_URLS: urlsOf('access', 'gateway', 'media'),
+  MEDIA_URLS: urlsOf('media', 'gateway', 'integration'),
+  AUDIT_URLS: urlsOf('audit', 'gateway'),
   TOKEN_KEYS: z
     .string()
     .optional()
-    .describe('public keys of the issuer of tokens: a JWKS file or an https address; the gateway has its own'),
-  MANAGEMENT_HOST: z.string().default('127.0.0.1').describe('address of health and metrics'),
-  MANAGEMENT_PORT: port.optional().describe('port of health and metrics of a service, plain HTTP'),
+    .meta(
+      about('public keys of the issuer of tokens; the gateway has its own', {
+        readBy: BEHIND,
+        neededBy: BEHIND,
+        form: 'path of a JWKS file, or `https://…`',
+      }),
+    ),
   // Watching
-  OTLP_URL: z.url().optional().describe('OpenTelemetry collector (OTLP over HTTP) that gets the traces'),
-  METRICS_NETWORKS: list.default([]).describe('networks (CIDR, by comma) that may read /metrics besides loopback'),
+  OTLP_URL: z.url().optional().meta(about('OpenTelemetry collector (OTLP over HTTP) that gets the traces')),
+  METRICS_NETWORKS: list.default([]).meta(about('networks that may read `/metrics` besides loopback', NETWORKS)),
 });
 
 /** May be given as `MINGJING_<NAME>_FILE`, the file that holds the value, so that no environment shows it. */
@@ -110,10 +181,6 @@ export interface KafkaConfig {
   /** Organisations that have a topic of their own. */
   readonly departments: readonly string[];
 }
-
-/** Names of the services that run behind the gateway. */
-export const SERVICES = ['registry', 'integration', 'access', 'media', 'audit'] as const;
-export type ServiceName = (typeof SERVICES)[number];
 
 /** Settings of one process; see {@link settings} for meanings. */
 export interface HubConfig {

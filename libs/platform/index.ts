@@ -8,12 +8,16 @@ export {
 } from './access-guard.js';
 export { Commands } from './commands.js';
 export {
+  type AboutSetting,
   HUB_CONFIG,
   type HubConfig,
   type KafkaConfig,
   readConfig,
+  SECRET_SETTINGS,
   SERVICES,
   type ServiceName,
+  type SettingReader,
+  settings,
   type TlsFiles,
 } from './config.js';
 export { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
