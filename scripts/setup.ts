@@ -30,6 +30,11 @@ const FOR_DEMO_AND_TESTS: readonly Needed[] = [
       answers('/usr/bin/python3', '-c', "import gi; gi.require_version('GstRtspServer', '1.0')") &&
       ['x264', 'coreelements', 'pango', 'rtpmanager', 'videoparsersbad'].every((plugin) => pluginExists(plugin)),
   },
+  {
+    packages: ['openjdk-17-jre-headless', 'maven'],
+    what: 'Java and Maven run a real Kafka broker',
+    present: () => answers('java', '-version') && answers('mvn', '--version'),
+  },
   { packages: ['procps'], what: 'pgrep finds decoders to kill', present: () => answers('pgrep', '--version') },
   { packages: ['chromium'], what: 'Chromium looks at the pages', present: () => existsSync('/usr/bin/chromium') },
 ];
