@@ -11,13 +11,12 @@ import {
   withCatalogue,
 } from '#libs/event-store';
 import { Clock, EventCatalogue } from '#libs/kernel';
-import { KafkaFeed, PlatformaticBroker, topicsOf } from '#libs/messaging';
+import { feedFromKafka, subscriptionsFromKafka } from '#libs/messaging';
 import {
   DATABASE_URL,
   EVENT_FEED,
   HUB_CONFIG,
   type HubConfig,
-  type KafkaConfig,
   Metrics,
   observeStore,
   setCommandDigestKey,
@@ -78,9 +77,17 @@ export async function migrate({ ownerUrl, serviceRole: role }: Database): Promis
   await permitVault(ownerUrl, [{ role, uses: vault }]);
 }
 
-/** The log as Kafka brings it, so that readers do not weigh on the store. */
-function feedOf(kafka: KafkaConfig, store: EventStore): KafkaFeed {
-  return new KafkaFeed({ broker: new PlatformaticBroker(kafka), topics: topicsOf(catalogue), store, catalogue, warn });
+/** Where read models and subscriptions hear of events from. */
+function readersOf(config: HubConfig, store: EventStore, positionsUrl: string): Provider[] {
+  const { kafka, feed, publicUrl: source } = config;
+  if (kafka === undefined || feed === 'store') {
+    return [{ provide: Subscriptions, useFactory: () => new PostgresSubscriptions({ url: positionsUrl, store }) }];
+  }
+  const reader = { kafka, catalogue, store, warn };
+  return [
+    { provide: EVENT_FEED, useFactory: () => feedFromKafka(reader) },
+    { provide: Subscriptions, useFactory: () => subscriptionsFromKafka(reader, { positionsUrl, source }) },
+  ];
 }
 
 export interface PartsOptions {
@@ -121,10 +128,7 @@ export async function openParts(
     { provide: EventStore, useValue: store },
     { provide: EventCatalogue, useValue: catalogue },
     { provide: DATABASE_URL, useValue: databaseUrl },
-    { provide: Subscriptions, useFactory: () => new PostgresSubscriptions({ url: databaseUrl, store }) },
-    ...(config.kafka !== undefined && config.feed === 'kafka'
-      ? [{ provide: EVENT_FEED, useValue: feedOf(config.kafka, store) }]
-      : []),
+    ...readersOf(config, store, databaseUrl),
     ...(vault === undefined
       ? []
       : [

@@ -9,19 +9,11 @@ import {
 import { EventStore } from '#libs/event-store';
 import { EventCatalogue } from '#libs/kernel';
 import { DATABASE_URL, type Finding, HealthChecks, HUB_CONFIG, type HubConfig, Stages } from '#libs/platform';
+import { servicesOf } from './from-config.js';
 import { PlatformaticBroker } from './platformatic-broker.js';
 import { Relay, type RelayStatus } from './relay.js';
 import { recipientsOf, routes } from './routes.js';
-import { layoutOf, serviceTopic } from './topics.js';
-
-/** Topics that together carry the whole log. */
-export function topicsOf(catalogue: EventCatalogue): readonly string[] {
-  return servicesOf(catalogue).map(serviceTopic);
-}
-
-function servicesOf(catalogue: EventCatalogue): readonly string[] {
-  return [...new Set(catalogue.streams.map(({ service }) => service))].sort();
-}
+import { layoutOf } from './topics.js';
 
 /** Runs the relay with the process, and says how it is. */
 @Injectable()

@@ -24,18 +24,26 @@ const DAY_MS = 86_400_000;
 const forever = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'retention.bytes': '-1' };
 const ninetyDays = { 'cleanup.policy': 'delete', 'retention.ms': String(90 * DAY_MS) };
 
-/** The topics of an installation. A reader of ours may begin at the first event, a department within 90 days. */
+/** The topics that together carry the whole log; a reader of ours may begin at its first event. */
+export function logLayout({ partitions, replication }: KafkaConfig, services: readonly string[]): TopicLayout[] {
+  return services.map((service) => ({ topic: serviceTopic(service), partitions, ...kept(replication, forever) }));
+}
+
+/** All topics of an installation. An organisation finds on its own what came within 90 days. */
 export function layoutOf(
-  { partitions, replication: replicas }: KafkaConfig,
+  kafka: KafkaConfig,
   services: readonly string[],
   organisationTopics: readonly string[],
 ): readonly TopicLayout[] {
-  // With three replicas or more a message is acknowledged only when all but one have it, so that one may be lost.
-  const inSync = { 'min.insync.replicas': String(Math.max(1, replicas - 1)) };
-  const keep = { ...forever, ...inSync };
+  const { partitions, replication } = kafka;
   return [
-    ...services.map((service) => ({ topic: serviceTopic(service), partitions, replicas, configs: keep })),
-    { topic: DEAD_LETTERS, partitions: 1, replicas, configs: keep },
-    ...organisationTopics.map((topic) => ({ topic, partitions, replicas, configs: { ...ninetyDays, ...inSync } })),
+    ...logLayout(kafka, services),
+    { topic: DEAD_LETTERS, partitions: 1, ...kept(replication, forever) },
+    ...organisationTopics.map((topic) => ({ topic, partitions, ...kept(replication, ninetyDays) })),
   ];
+}
+
+/** With three replicas a message is acknowledged only when two have it, so that one may be lost. */
+function kept(replicas: number, retention: Readonly<Record<string, string>>) {
+  return { replicas, configs: { ...retention, 'min.insync.replicas': String(Math.max(1, replicas - 1)) } };
 }
