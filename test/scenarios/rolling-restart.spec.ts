@@ -66,6 +66,12 @@ class Users {
   }
 }
 
+/** Process id that a service has said when it started last. */
+function pidOf(name: string, lines: readonly string[]): number {
+  const line = lines.findLast((each) => each.startsWith(`${name} | started as process `));
+  return Number(line?.split(' ').at(-1));
+}
+
 describe('separate services', () => {
   const folder = mkdtempSync(join(tmpdir(), 'rolling-'));
   const lines: string[] = [];
@@ -88,6 +94,30 @@ describe('separate services', () => {
     while (starts() < count) await sleep(50);
   };
 
+  test('the API is that of a hub in one process, behind one gateway', async () => {
+    const settings = { MINGJING_DATA: join(folder, 'one'), MINGJING_PORT: String(await freePort()) };
+    const one = await startHubProcess(settings);
+    const pathsOf = async (url: string) => {
+      const document = (await (await fetch(`${url}/api/openapi.json`)).json()) as { paths: Record<string, object> };
+      return Object.entries(document.paths).flatMap(([path, methods]) =>
+        Object.keys(methods).map((method) => `${method} ${path}`),
+      );
+    };
+    const wanted = (await pathsOf(one.url)).sort();
+    let found: string[] = [];
+    for (let waited = 0; waited < 10_000 && found.length < wanted.length; waited += 100) {
+      found = (await pathsOf(hub.url)).sort();
+      await sleep(100);
+    }
+    await one.stop();
+    expect(found).toEqual(wanted);
+    // Each of them leads to its service: a stranger hears its refusal, not that there is no such thing.
+    for (const operation of wanted.filter((each) => each.startsWith('get /api/v1/') && !each.includes('public-key'))) {
+      const path = operation.slice(4).replaceAll(/\{[^}]+\}/g, '00000000-0000-7000-8000-000000000009');
+      expect([operation, (await fetch(hub.url + path)).status]).toEqual([operation, 401]);
+    }
+  }, 60_000);
+
   test('a rolling restart of all of them refuses no request', async () => {
     const before = starts();
     const users = new Users(hub.url, operator, '甲');
@@ -105,7 +135,7 @@ describe('separate services', () => {
     const before = starts();
     const users = new Users(hub.url, operator, '乙');
     for (const name of ['registry', 'access', 'media']) {
-      const pid = pidOf(name);
+      const pid = pidOf(name, lines);
       process.kill(pid, 'SIGKILL');
       await sleep(1_000);
     }
@@ -132,10 +162,39 @@ describe('separate services', () => {
     }
     return names;
   }
+});
 
-  /** Process id that a service has said when it started. */
-  function pidOf(name: string): number {
-    const line = lines.findLast((each) => each.startsWith(`${name} | started as process `));
-    return Number(line?.split(' ').at(-1));
-  }
+describe('two processes of each service', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'replicated-'));
+  const lines: string[] = [];
+  let hub: HubProcess;
+  let operator: SignedIn;
+
+  beforeAll(async () => {
+    const settings = { MINGJING_DATA: join(folder, 'data'), MINGJING_PORT: String(await freePort()) };
+    hub = await startHubProcess(settings, (line) => lines.push(line), 'replicated');
+    operator = await signIn(hub.url, await enrol(hub.url, hub.administratorCode!, 'operator', '高山流水-mirror-2026'));
+  }, 120_000);
+  afterAll(async () => {
+    await hub?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  test('of media one works, the other stands by; when one of each is killed no request is refused', async () => {
+    const leads = (name: string) =>
+      lines.some((line) => line.startsWith(`${name} | Mingjing media 明镜 is ready after `));
+    const [leader, other] = leads('media') ? ['media', 'media-2'] : ['media-2', 'media'];
+    expect(leads(other!)).toBe(false);
+    const users = new Users(hub.url, operator, '丙');
+    await sleep(500);
+    for (const name of ['registry', 'integration-2', 'access', leader!]) {
+      process.kill(pidOf(name, lines), 'SIGKILL');
+      await sleep(500);
+    }
+    while (!leads(other!)) await sleep(50);
+    await sleep(1_000);
+    await users.stop();
+    expect(users.failures).toEqual([]);
+    expect(users.answered).toBeGreaterThan(100);
+  }, 60_000);
 });

@@ -17,14 +17,22 @@ export interface HubProcess {
   stop(): Promise<number | null>;
 }
 
+const SERVICES = join(process.cwd(), 'dist', 'apps', 'services', 'main.js');
+
 /** The built programs; run `npm run build` first. */
 const PROGRAMS = {
   hub: join(process.cwd(), 'dist', 'apps', 'hub', 'main.js'),
-  services: join(process.cwd(), 'dist', 'apps', 'services', 'main.js'),
+  services: SERVICES,
+  replicated: SERVICES,
 } as const;
 
-/** In one process, or each service in its own. */
+/** In one process, each service in its own, or two processes of each service. */
 export type Composition = keyof typeof PROGRAMS;
+
+const TWO_OF_EACH = ['registry', 'integration', 'access', 'media', 'audit'].flatMap((service) => [
+  '--replicas',
+  `${service}=2`,
+]);
 
 /**
  * Starts a hub and waits until it says that it is ready.
@@ -36,7 +44,7 @@ export function startHubProcess(
   onLine: (line: string) => void = () => undefined,
   composition: Composition = 'hub',
 ): Promise<HubProcess> {
-  const child = spawn(process.execPath, [PROGRAMS[composition]], {
+  const child = spawn(process.execPath, [PROGRAMS[composition], ...(composition === 'replicated' ? TWO_OF_EACH : [])], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NODE_OPTIONS: '', MINGJING_LOG_LEVEL: 'warn', ...settings },
   });
