@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { types } from 'node:util';
 import type { BaseOptions } from '@platformatic/kafka';
 import { type KafkaConfig, platformRefusals } from '#libs/platform';
 import { KafkaFaultError } from './port.js';
@@ -56,7 +57,10 @@ const SENTENCES: readonly (readonly [pattern: RegExp, sentence: string])[] = [
   [/AUTHENTICATION|SASL/i, 'Kafka refuses these credentials: see MINGJING_KAFKA_USERNAME and MINGJING_KAFKA_PASSWORD.'],
   [/UNSUPPORTED_API|UNSUPPORTED_VERSION/, 'this Kafka is of a version that is not supported: it must be 3.0 or newer.'],
   [/CERT_HAS_EXPIRED/, 'the certificate of the Kafka broker has expired.'],
-  [/SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|DEPTH_ZERO/, 'the TLS of Kafka and of MINGJING_KAFKA_CA_FILE do not fit.'],
+  [
+    /SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|DEPTH_ZERO|CERT_(?!HAS_EXPIRED)/,
+    'the TLS of Kafka and of MINGJING_KAFKA_CA_FILE do not fit.',
+  ],
   [
     /TOPIC_AUTHORIZATION|CLUSTER_AUTHORIZATION|GROUP_AUTHORIZATION/,
     'this user may not do that in Kafka: see its ACLs.',
@@ -73,11 +77,17 @@ export function faultOf(error: unknown): KafkaFaultError | undefined {
   return found === undefined ? undefined : new KafkaFaultError(found[1], { cause: error });
 }
 
+/** Errors looked at within one: the client nests those of its attempts, attempts within attempts. */
+const ERRORS_MAX = 500;
+
 /** Codes and messages of an error, its causes and its parts. */
-function* wordsOf(error: unknown, depth = 0): Generator<string> {
-  if (!(error instanceof Error) || depth > 5) return;
-  const { code, apiId, cause, errors } = error as Error & { code?: unknown; apiId?: unknown; errors?: unknown };
-  yield `${String(code ?? '')} ${String(apiId ?? '')} ${error.message}`;
-  yield* wordsOf(cause, depth + 1);
-  if (Array.isArray(errors)) for (const part of errors) yield* wordsOf(part, depth + 1);
+function* wordsOf(error: unknown): Generator<string> {
+  const errors = [error];
+  for (let i = 0; i < Math.min(errors.length, ERRORS_MAX); i += 1) {
+    const each = errors[i];
+    if (!types.isNativeError(each)) continue;
+    const { code, apiId, cause, errors: parts } = each as Error & Partial<Record<'code' | 'apiId' | 'errors', unknown>>;
+    yield `${String(code ?? '')} ${String(apiId ?? '')} ${each.message}`;
+    errors.push(cause, ...(Array.isArray(parts) ? parts : []));
+  }
 }
