@@ -1,9 +1,12 @@
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { rightsOf } from '#libs/catalogue';
+import { createServiceRoles } from '#libs/event-store';
 import { publicJwks } from '#libs/identity';
 import { SERVICES } from '#libs/platform';
 import { makeCertificates } from '#libs/remote';
-import { KeyRing } from '#libs/vault';
+import { KeyRing, permitVault } from '#libs/vault';
 
 /** Every process of an installation that runs in parts. */
 export const PROCESSES = ['gateway', ...SERVICES, 'relay'] as const;
@@ -27,43 +30,116 @@ export function holdsVaultKey(name: ProcessName): boolean {
   return KEYS[name].secrets.includes('vault');
 }
 
+/** Files in the folder of one process; its keys lie beside them. */
+export const PROVIDED_FILES = {
+  certificate: 'tls.pem',
+  key: 'tls.key',
+  authority: 'ca.pem',
+  tokenKeys: 'token-keys.json',
+  databaseUrl: 'database-url',
+  eventStore: 'event-store',
+  kafkaPassword: 'kafka-password',
+} as const;
+
+/** Names of the key files that a process holds. */
+export function keyFilesOf(name: ProcessName): readonly string[] {
+  const { secrets, signing } = KEYS[name];
+  return [...secrets.map((secret) => `${secret}.key`), ...signing.map((key) => `${key}.pem`)];
+}
+
 /** What one process finds in the folder. */
 export interface Provided {
+  /** Folder that holds the rest, and the keys. */
+  readonly folder: string;
   readonly certFile: string;
   readonly keyFile: string;
   readonly caFile: string;
-  readonly keysDir: string;
   /** Public keys of the issuer of tokens. */
   readonly tokenKeys: string;
 }
 
 /**
- * Gives each process of an installation what it needs: a certificate by which the others know it, copies of the keys
- * that it works with. What is there already stays; a certificate whose days run out is made anew.
+ * Gives each process of an installation what it needs, in a folder of its own: a certificate by which the others know
+ * it, copies of the keys that it works with. What is there already stays; a certificate whose days run out is made anew.
+ * The authority's own key stays in `authority`, which no process needs.
  * @param folder where it is put, readable by this user alone
  * @param keysDir the installation's own keys, the same that a hub in one process uses; made when they are not there
+ * @param others servers of the same authority besides the processes, for instance `kafka`; by their host names
  */
-export async function provision(folder: string, keysDir: string): Promise<Record<ProcessName, Provided>> {
-  await makeCertificates(join(folder, 'tls'), PROCESSES);
+export async function provision(
+  folder: string,
+  keysDir: string,
+  others: readonly string[] = [],
+): Promise<Record<ProcessName, Provided>> {
+  const authority = join(folder, 'authority');
+  await makeCertificates(authority, [...PROCESSES, ...others]);
+  for (const name of [...PROCESSES, ...others]) {
+    mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
+    copyFileSync(join(authority, `${name}.pem`), join(folder, name, PROVIDED_FILES.certificate));
+    copyFileSync(join(authority, `${name}.key`), join(folder, name, PROVIDED_FILES.key));
+    copyFileSync(join(authority, 'ca.pem'), join(folder, name, PROVIDED_FILES.authority));
+  }
   const own = new KeyRing(keysDir);
-  const tokenKeys = join(folder, 'token-keys.json');
-  writeFileSync(tokenKeys, `${JSON.stringify(publicJwks(own.signingKey('openid')))}\n`);
+  const tokenKeys = `${JSON.stringify(publicJwks(own.signingKey('openid')))}\n`;
   const provided = (name: ProcessName): Provided => {
-    const given = join(folder, 'keys', name);
-    mkdirSync(given, { recursive: true, mode: 0o700 });
-    const { secrets, signing } = KEYS[name];
-    for (const secret of secrets) own.secret(secret);
-    for (const key of signing) own.signingKey(key);
-    const files = [...secrets.map((secret) => `${secret}.key`), ...signing.map((key) => `${key}.pem`)];
-    for (const file of files) copyFileSync(join(keysDir, file), join(given, file));
-    const tls = join(folder, 'tls');
+    const given = join(folder, name);
+    for (const secret of KEYS[name].secrets) own.secret(secret);
+    for (const key of KEYS[name].signing) own.signingKey(key);
+    for (const file of keyFilesOf(name)) copyFileSync(join(keysDir, file), join(given, file));
+    writeFileSync(join(given, PROVIDED_FILES.tokenKeys), tokenKeys);
     return {
-      certFile: join(tls, `${name}.pem`),
-      keyFile: join(tls, `${name}.key`),
-      caFile: join(tls, 'ca.pem'),
-      keysDir: given,
-      tokenKeys,
+      folder: given,
+      certFile: join(given, PROVIDED_FILES.certificate),
+      keyFile: join(given, PROVIDED_FILES.key),
+      caFile: join(given, PROVIDED_FILES.authority),
+      tokenKeys: join(given, PROVIDED_FILES.tokenKeys),
     };
   };
   return Object.fromEntries(PROCESSES.map((name) => [name, provided(name)])) as Record<ProcessName, Provided>;
+}
+
+/** A password nobody has to type. */
+export function newPassword(): string {
+  return randomBytes(24).toString('base64url');
+}
+
+/** The address of a database as the role of one process. */
+export function asRole(url: string, name: ProcessName, password: string): string {
+  const own = new URL(url);
+  own.username = `mingjing_${name}`;
+  own.password = password;
+  return own.href;
+}
+
+/**
+ * Brings the database up to date, with a role for each process that may do what that process is for.
+ * @param ownerUrl address as a role that owns the database and may create roles
+ */
+export async function prepareDatabase(
+  ownerUrl: string,
+  passwordOf: Readonly<Record<ProcessName, string>>,
+): Promise<void> {
+  const roles = PROCESSES.map((name) => ({ name, role: `mingjing_${name}`, rights: rightsOf(name) }));
+  await createServiceRoles(
+    ownerUrl,
+    roles.map(({ name, role, rights: { categories, schemas } }) => ({
+      role,
+      password: passwordOf[name],
+      categories,
+      schemas,
+      subscriptions: [name],
+    })),
+  );
+  await permitVault(
+    ownerUrl,
+    roles.map(({ role, rights }) => ({ role, uses: rights.vault })),
+  );
+}
+
+/** Writes a secret so that whoever reads it finds the whole of it. */
+export function writeSecret(path: string, content: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  if (existsSync(path) && readFileSync(path, 'utf8') === content) return;
+  writeFileSync(`${path}.new`, content, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
 }

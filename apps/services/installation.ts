@@ -1,15 +1,21 @@
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { rightsOf } from '#libs/catalogue';
-import { createServiceRoles } from '#libs/event-store';
 import { type HubConfig, SERVICES, type ServiceName } from '#libs/platform';
-import { permitVault } from '#libs/vault';
 import { openDataFolder } from '../composition/data-folder.js';
 import { portIsFree } from '../composition/http.js';
 import { type Database, openDatabase } from '../composition/parts.js';
-import { PROCESSES, type ProcessName, type Provided, provision } from '../composition/provision.js';
+import {
+  asRole,
+  newPassword,
+  PROCESSES,
+  PROVIDED_FILES,
+  type ProcessName,
+  type Provided,
+  prepareDatabase,
+  provision,
+  writeSecret,
+} from '../composition/provision.js';
 import type { Running } from '../composition/run.js';
 import { Supervised } from './supervised.js';
 
@@ -80,19 +86,12 @@ export async function startInstallation(
   }
 }
 
-/** The address of the event store holds a password, so it goes by a file. */
-function eventStoreFile(url: string, beside: string): string {
-  const file = `${beside}.event-store`;
-  writeFileSync(file, url, { mode: 0o600 });
-  return file;
-}
-
 /** The settings of Kafka as they were given, the password in a file. */
 function kafkaSettings({ kafka, feed }: HubConfig, folder: string): Record<string, string> {
   if (kafka === undefined) return {};
   const { brokers, tls, sasl, partitions, replication, departments } = kafka;
-  const password = join(folder, 'kafka-password');
-  if (sasl !== undefined) writeFileSync(password, sasl.password, { mode: 0o600 });
+  const password = join(folder, PROVIDED_FILES.kafkaPassword);
+  if (sasl !== undefined) writeSecret(password, sasl.password);
   return {
     MINGJING_KAFKA_BROKERS: brokers.join(','),
     MINGJING_KAFKA_PARTITIONS: String(partitions),
@@ -110,31 +109,12 @@ function kafkaSettings({ kafka, feed }: HubConfig, folder: string): Record<strin
   };
 }
 
-/** A database role for each process, which may do what that process is for; passwords are new at every start. */
+/** A database role for each process; passwords are new at every start. */
 async function rolesIn({ ownerUrl, serviceUrl }: Database): Promise<Record<ProcessName, string>> {
-  const roles = PROCESSES.map((name) => ({
-    name,
-    role: `mingjing_${name}`,
-    password: randomBytes(24).toString('base64url'),
-  }));
-  await createServiceRoles(
-    ownerUrl,
-    roles.map(({ name, ...role }) => ({ ...role, ...rightsOf(name), subscriptions: [name] })),
-  );
-  await permitVault(
-    ownerUrl,
-    roles.map(({ name, role }) => ({ role, uses: rightsOf(name).vault })),
-  );
-  const urlOf = (role: string, password: string) => {
-    const url = new URL(serviceUrl);
-    url.username = role;
-    url.password = password;
-    return url.href;
-  };
-  return Object.fromEntries(roles.map(({ name, role, password }) => [name, urlOf(role, password)])) as Record<
-    ProcessName,
-    string
-  >;
+  const passwords = Object.fromEntries(PROCESSES.map((name) => [name, newPassword()])) as Record<ProcessName, string>;
+  await prepareDatabase(ownerUrl, passwords);
+  const urls = PROCESSES.map((name) => [name, asRole(serviceUrl, name, passwords[name])]);
+  return Object.fromEntries(urls) as Record<ProcessName, string>;
 }
 
 async function placesFor(config: HubConfig, replicas: Replicas): Promise<Place[]> {
@@ -162,18 +142,20 @@ function settingsOf(
   // Recordings lie where a hub in one process has them, so that one can take the place of the other.
   const data = name === 'media' ? config.dataDir : join(config.dataDir, 'services', name);
   mkdirSync(data, { recursive: true, mode: 0o700 });
-  const secret = join(config.dataDir, 'provided', 'keys', name, 'database-url');
-  writeFileSync(secret, databaseUrl, { mode: 0o600 });
+  const databaseFile = join(provided.folder, PROVIDED_FILES.databaseUrl);
+  const eventStoreFile = join(provided.folder, PROVIDED_FILES.eventStore);
+  writeSecret(databaseFile, databaseUrl);
+  if (config.eventStore !== undefined) writeSecret(eventStoreFile, config.eventStore);
   const services = SERVICES.map((service) => [`MINGJING_${service.toUpperCase()}_URLS`, replicasOf(service).join(',')]);
   return {
     MINGJING_HOST: name === 'gateway' ? config.host : '127.0.0.1',
     MINGJING_PORT: String(port),
     MINGJING_MANAGEMENT_PORT: String(managementPort),
     MINGJING_DATA: data,
-    MINGJING_KEYS: provided.keysDir,
+    MINGJING_KEYS: provided.folder,
     MINGJING_PUBLIC_URL: config.publicUrl,
     MINGJING_LOG_LEVEL: config.logLevel,
-    MINGJING_DATABASE_URL_FILE: secret,
+    MINGJING_DATABASE_URL_FILE: databaseFile,
     MINGJING_TLS_CERT_FILE: provided.certFile,
     MINGJING_TLS_KEY_FILE: provided.keyFile,
     MINGJING_TLS_CA_FILE: provided.caFile,
@@ -181,10 +163,10 @@ function settingsOf(
     MINGJING_SOURCE_NETWORKS: config.sourceNetworks.join(','),
     ...(config.sourceFolder === undefined ? {} : { MINGJING_SOURCE_FOLDER: config.sourceFolder }),
     ...Object.fromEntries(services),
-    ...(config.eventStore === undefined
-      ? {}
-      : { MINGJING_EVENT_STORE_FILE: eventStoreFile(config.eventStore, secret) }),
-    ...kafkaSettings(config, join(config.dataDir, 'provided', 'keys', name)),
+    ...(config.otlpUrl === undefined ? {} : { MINGJING_OTLP_URL: config.otlpUrl }),
+    MINGJING_METRICS_NETWORKS: config.metricsNetworks.join(','),
+    ...(config.eventStore === undefined ? {} : { MINGJING_EVENT_STORE_FILE: eventStoreFile }),
+    ...kafkaSettings(config, provided.folder),
   };
 }
 

@@ -22,11 +22,16 @@ const NAME = /^[a-z][a-z-]{0,40}$/;
 /**
  * The hub's own keys, one file each (mode 0600) in a folder of its own (mode 0700), made at first use.
  * Whoever backs up the database must back up this folder apart from it: neither is of use without the other.
+ * A folder that cannot be written, as an orchestrator mounts secrets, must hold every key that is asked for.
  */
 export class KeyRing {
   constructor(private readonly folder: string) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    chmodSync(folder, 0o700);
+    try {
+      chmodSync(folder, 0o700);
+    } catch (error) {
+      if (!isReadOnly(error)) throw error; // who may see it is settled by whoever has mounted it
+    }
   }
 
   /** A secret of 32 bytes. @throws Refusal `vault.key-damaged` naming the file */
@@ -70,11 +75,21 @@ export class KeyRing {
     }
     const content = make();
     const temporary = `${path}.new`;
-    const file = openSync(temporary, 'w', 0o600);
+    let file: number;
+    try {
+      file = openSync(temporary, 'w', 0o600);
+    } catch (error) {
+      if (!isReadOnly(error)) throw error;
+      throw vaultRefusals['vault.key-damaged'](`${path} is not there, and its folder cannot be written`);
+    }
     writeSync(file, content);
     fsyncSync(file);
     closeSync(file);
     renameSync(temporary, path);
     return content;
   }
+}
+
+function isReadOnly(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EROFS';
 }

@@ -1,0 +1,44 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Refusal } from '#libs/kernel';
+import { readConfig } from '#libs/platform';
+import { migrateInstallation, provisionInstallation } from './provision.js';
+import { SERVERS, type ServerName } from './servers.js';
+
+const USAGE = `Usage: provision --folder <folder> [--keys <folder>] [--servers postgres,kurrentdb,kafka] [--kubernetes]
+       provision --folder <folder> --database`;
+
+/**
+ * Prepares an installation in parts: certificates, keys and passwords into a folder for each process, or the database
+ * for the roles of that folder. May be run again at any time: what is there stays, what runs out is made anew.
+ */
+try {
+  const { values } = parseArgs({
+    options: {
+      folder: { type: 'string' },
+      keys: { type: 'string' },
+      servers: { type: 'string', default: '' },
+      kubernetes: { type: 'boolean', default: false },
+      database: { type: 'boolean', default: false },
+    },
+  });
+  if (values.folder === undefined) throw new Error(USAGE);
+  const folder = resolve(values.folder);
+  const config = readConfig(process.env);
+  const servers = values.servers.split(',').filter((name) => name !== '');
+  const unknown = servers.filter((name) => !(SERVERS as readonly string[]).includes(name));
+  if (unknown.length > 0) throw new Error(`--servers ${unknown.join(',')}: servers are ${SERVERS.join(', ')}.`);
+  const lines = values.database
+    ? await migrateInstallation(config, folder)
+    : await provisionInstallation(config, {
+        folder,
+        keysDir: resolve(values.keys ?? `${folder}/keys`),
+        servers: servers as ServerName[],
+        kubernetes: values.kubernetes,
+      });
+  process.stdout.write(`${lines.join('\n')}\n`);
+} catch (error) {
+  const sentence = error instanceof Refusal ? error.detail : error instanceof Error ? error.message : String(error);
+  process.stderr.write(`provision failed: ${sentence}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,96 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HubConfig } from '#libs/platform';
+import {
+  asRole,
+  newPassword,
+  PROCESSES,
+  PROVIDED_FILES,
+  type ProcessName,
+  prepareDatabase,
+  provision,
+  writeSecret,
+} from '../composition/provision.js';
+import { secretManifests } from './secrets.js';
+import { provisionServers, type ServerName } from './servers.js';
+
+export interface ProvisionOptions {
+  /** Gets a folder for each process; readable by this user alone. */
+  readonly folder: string;
+  /** The installation's own keys; those of a hub in one process that grows into parts, or new ones. */
+  readonly keysDir: string;
+  /** Servers that are part of the installation and not the operator's own. */
+  readonly servers: readonly ServerName[];
+  /** Whether to write the same as manifests, to `secrets.yaml`. */
+  readonly kubernetes: boolean;
+}
+
+/**
+ * Makes what the processes of an installation need and cannot share: certificates, keys, passwords, addresses.
+ * @returns what there is now, for people; no secret in it
+ * @throws Error in one sentence
+ */
+export async function provisionInstallation(
+  config: HubConfig,
+  { folder, keysDir, servers, kubernetes }: ProvisionOptions,
+): Promise<readonly string[]> {
+  const provided = await provision(folder, keysDir, servers);
+  const own = provisionServers(folder, servers);
+  const databaseUrl = config.databaseUrl ?? own.databaseUrl;
+  if (databaseUrl === undefined) {
+    throw new Error('MINGJING_DATABASE_URL: say where PostgreSQL is, or let --servers postgres make one.');
+  }
+  for (const name of PROCESSES) {
+    const place = provided[name].folder;
+    const password = passwordIn(place) ?? newPassword();
+    writeSecret(join(place, PROVIDED_FILES.databaseUrl), asRole(databaseUrl, name, password));
+    const eventStore = config.eventStore ?? own.eventStore ?? asRole(databaseUrl, name, password);
+    writeEventStore(join(place, PROVIDED_FILES.eventStore), eventStore);
+    const kafkaPassword = config.kafka?.sasl?.password;
+    if (kafkaPassword !== undefined) writeSecret(join(place, PROVIDED_FILES.kafkaPassword), kafkaPassword);
+  }
+  const lines = [
+    `${folder} holds a folder for each of ${PROCESSES.join(', ')}${servers.map((name) => `, ${name}`).join('')}.`,
+    `The authority's own key is in ${join(folder, 'authority')}, the installation's keys are in ${keysDir}: keep both apart from the processes, and back them up.`,
+  ];
+  if (!kubernetes) return lines;
+  const manifests = join(folder, 'secrets.yaml');
+  writeSecret(manifests, secretManifests(folder, config.databaseOwnerUrl));
+  return [...lines, `The same as Kubernetes Secrets: kubectl apply -n mingjing -f ${manifests}`];
+}
+
+/**
+ * Brings the database up to date, with a role for each process that signs in by the password in its folder.
+ * @throws Error in one sentence
+ */
+export async function migrateInstallation(config: HubConfig, folder: string): Promise<readonly string[]> {
+  if (config.databaseOwnerUrl === undefined) {
+    throw new Error('MINGJING_DATABASE_OWNER_URL: only the owner of the database can make roles and alter tables.');
+  }
+  const passwords = PROCESSES.map((name) => {
+    const password = passwordIn(join(folder, name));
+    if (password === undefined) throw new Error(`${join(folder, name)} holds no database-url: provision it first.`);
+    return [name, password] as const;
+  });
+  await prepareDatabase(config.databaseOwnerUrl, Object.fromEntries(passwords) as Record<ProcessName, string>);
+  return [`The database is up to date and has a role for each of ${PROCESSES.join(', ')}.`];
+}
+
+/** The password that a process signs in to the database by, when it has one. */
+function passwordIn(folder: string): string | undefined {
+  const path = join(folder, PROVIDED_FILES.databaseUrl);
+  if (!existsSync(path)) return undefined;
+  return decodeURIComponent(new URL(readFileSync(path, 'utf8').trim()).password);
+}
+
+/** Events stay where they are: another kind of store would begin with none. */
+function writeEventStore(path: string, url: string): void {
+  const kind = (address: string) => (/^postgres/.test(address) ? 'PostgreSQL' : 'KurrentDB');
+  if (existsSync(path)) {
+    const before = kind(readFileSync(path, 'utf8'));
+    if (before !== kind(url)) {
+      throw new Error(`This installation keeps its events in ${before}; ${kind(url)} would begin without them.`);
+    }
+  }
+  writeSecret(path, url);
+}

@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { newPassword, PROVIDED_FILES, writeSecret } from '../composition/provision.js';
+import { secretIn } from './secrets.js';
+
+/** Servers that an installation on one machine brings along, by their host names. */
+export const SERVERS = ['postgres', 'kurrentdb', 'kafka'] as const;
+export type ServerName = (typeof SERVERS)[number];
+
+/** Where each container finds the folder that was made for it. */
+export const MOUNT = '/run/mingjing';
+
+/** Addresses of the servers as the processes reach them. */
+export interface ServerAddresses {
+  /** Without user and password: each process has its own. */
+  readonly databaseUrl?: string;
+  readonly eventStore?: string;
+}
+
+/**
+ * What the servers of one machine need besides their certificates: passwords nobody has to type, and the key store of
+ * Kafka. The address of the database's owner goes into `database`, for the job that prepares it.
+ */
+export function provisionServers(folder: string, servers: readonly ServerName[]): ServerAddresses {
+  const addresses: { databaseUrl?: string; eventStore?: string } = {};
+  if (servers.includes('postgres')) {
+    const password = secretIn(join(folder, 'postgres', 'owner-password'), newPassword);
+    const database = `postgres:5432/mingjing?sslmode=verify-full&sslrootcert=${MOUNT}/${PROVIDED_FILES.authority}`;
+    writeSecret(join(folder, 'database', 'owner-url'), `postgres://mingjing_owner:${password}@${database}`);
+    addresses.databaseUrl = `postgres://${database}`;
+  }
+  if (servers.includes('kurrentdb')) {
+    const password = secretIn(join(folder, 'kurrentdb', 'admin-password'), newPassword);
+    secretIn(join(folder, 'kurrentdb', 'ops-password'), newPassword);
+    addresses.eventStore = `kurrentdb://admin:${password}@kurrentdb:2113?tls=true&tlsCAFile=${MOUNT}/${PROVIDED_FILES.authority}`;
+  }
+  if (servers.includes('kafka')) {
+    // Kafka takes key and certificate from one file.
+    const parts = [PROVIDED_FILES.key, PROVIDED_FILES.certificate].map((file) =>
+      readFileSync(join(folder, 'kafka', file), 'utf8').trim(),
+    );
+    writeSecret(join(folder, 'kafka', 'keystore.pem'), `${parts.join('\n')}\n`);
+  }
+  return addresses;
+}
