@@ -20,7 +20,7 @@ const WAITING_MAX = 1_000;
  */
 export async function* followAll(
   store: EventStore,
-  client: KurrentDBClient,
+  client: () => KurrentDBClient,
   after: bigint,
   { filter, signal }: { readonly filter: EventFilter; readonly signal: AbortSignal },
 ): AsyncIterable<RecordedEvent | CaughtUp> {
@@ -42,7 +42,7 @@ export async function* followAll(
       if (said !== last) yield { caughtUp: last };
       said = last;
       // 2. What comes
-      live = new Live(client, last, filter, signal);
+      live = new Live(client(), last, filter, signal);
       for (;;) {
         const item = await live.next(QUIET_MS);
         if (signal.aborted) return;

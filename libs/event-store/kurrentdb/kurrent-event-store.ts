@@ -1,20 +1,20 @@
-import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AppendStreamRequest,
   BACKWARDS,
   END,
   FORWARDS,
   jsonEvent,
-  KurrentDBClient,
+  type KurrentDBClient,
   START,
   StreamNotFoundError,
-  UnsupportedError,
   WrongExpectedVersionError,
 } from '@kurrent/kurrentdb-client';
 import { categoryOf, newId } from '#libs/kernel';
 import { type CheckedAppend, type CheckedPart, checkAppend } from '../checked-append.js';
 import {
   type Appended,
+  BusyError,
   type CaughtUp,
   ConflictError,
   DuplicateIdError,
@@ -25,12 +25,15 @@ import {
   type ReadStreamOptions,
   type RecordedEvent,
   type StreamAppend,
+  UnreachableError,
 } from '../port.js';
 import { Turns } from '../turns.js';
+import { Connection } from './connection.js';
 import { ID_CATEGORY, passes, serverFilter } from './filters.js';
 import { followAll } from './follow.js';
-import { asLimit, asRead, isDenied, isNotLeader, isSilence } from './kurrent-errors.js';
+import { asLimit, asRead, isForbidden, isNotLeader, isSilence } from './kurrent-errors.js';
 import { propertiesOf, recorded } from './recorded.js';
+import { isKeptByServer } from './stream-rights.js';
 
 export interface KurrentEventStoreOptions {
   /** `kurrentdb://…` or `esdb://…`, with credentials, certificates and nodes as the vendor's client reads them. */
@@ -41,10 +44,16 @@ export interface KurrentEventStoreOptions {
 
 /** How often an append tries again when other writers come between. */
 const ATTEMPTS_MAX = 100;
+/** How often it looks for the node that leads, and how long it waits in between: an election takes seconds. */
+const ELECTION_ATTEMPTS_MAX = 8;
+const ELECTION_WAIT_MS = 250;
 const ID_TYPE = 'EventIdTaken';
 /** Reads at once when an append must find out what stands already. */
 const READS_AT_ONCE = 32;
 const PAGE = 500;
+/** Reads ask the leader: another node may lag behind what this process, or the reader of a page before, has seen. */
+const FROM_LEADER = { requiresLeader: true } as const;
+const ONE = { ...FROM_LEADER, maxCount: 1 } as const;
 
 /** Where an event stands that has been appended before. */
 interface Standing {
@@ -62,7 +71,7 @@ export class KurrentEventStore extends EventStore {
   readonly #turns = new Map<string, Turns>();
 
   private constructor(
-    readonly client: KurrentDBClient,
+    readonly connection: Connection,
     readonly categories: readonly string[] | undefined,
   ) {
     super();
@@ -70,20 +79,17 @@ export class KurrentEventStore extends EventStore {
 
   /** @throws Error in one sentence when the server is away, refuses the credentials, or is too old */
   static async open({ url, categories }: KurrentEventStoreOptions): Promise<KurrentEventStore> {
-    const client = clientOf(url);
-    try {
-      await appendsToSeveral(client);
-      const store = new KurrentEventStore(client, categories);
-      await store.head();
-      return store;
-    } catch (error) {
-      await client.dispose().catch(() => {});
-      throw sentenceOf(error);
-    }
+    const open = (connection: Connection) => new KurrentEventStore(connection, categories);
+    return open(await Connection.open(url, (connection) => open(connection).head()));
+  }
+
+  /** Whether the server, and not this process alone, keeps its user from categories of others. */
+  keptByServer(): Promise<boolean> {
+    return isKeptByServer(this.connection.client);
   }
 
   async close(): Promise<void> {
-    await this.client.dispose();
+    await this.connection.close();
   }
 
   async append(appends: readonly StreamAppend[]): Promise<Appended> {
@@ -128,24 +134,24 @@ export class KurrentEventStore extends EventStore {
     lasts: readonly (bigint | undefined)[],
     attempt: number,
   ): Promise<Appended | undefined> {
-    try {
-      const { position, responses } = await this.client.multiStreamAppend(requestsOf(parts, lasts));
-      const revisionOf = new Map(responses?.map(({ streamName, revision }) => [streamName, revision]));
-      const streams = parts.map(({ stream }) => ({ stream, revision: revisionOf.get(stream)! }));
-      return { position: position!, streams, duplicate: false };
-    } catch (error) {
-      this.#judge(error, parts, attempt);
-      return undefined;
+    const requests = requestsOf(parts, lasts);
+    for (let elections = 0; ; elections += 1) {
+      const { client } = this.connection;
+      try {
+        const { position, responses } = await client.multiStreamAppend(requests);
+        const revisionOf = new Map(responses?.map(({ streamName, revision }) => [streamName, revision]));
+        const streams = parts.map(({ stream }) => ({ stream, revision: revisionOf.get(stream)! }));
+        return { position: position!, streams, duplicate: false };
+      } catch (error) {
+        if (!isNotLeader(error)) {
+          judge(error, parts, attempt);
+          return undefined;
+        }
+        if (elections === ELECTION_ATTEMPTS_MAX) throw new UnreachableError('no node of KurrentDB leads');
+        await sleep(elections * ELECTION_WAIT_MS);
+        await this.connection.renew(client);
+      }
     }
-  }
-
-  /** Returns when the append may be tried again. @throws what the failure means in the words of the port */
-  #judge(error: unknown, parts: readonly CheckedPart[], attempt: number): void {
-    const { stream } = parts[0]!;
-    if ((error instanceof WrongExpectedVersionError || isNotLeader(error)) && attempt < ATTEMPTS_MAX) return;
-    if (isDenied(error)) throw new ForbiddenCategoryError(stream);
-    if (isSilence(error)) throw new OutcomeUnknownError(stream, error);
-    throw asLimit(error) ?? error;
   }
 
   /** The revision that the append is to follow on; undefined when the stream must not exist. */
@@ -174,32 +180,29 @@ export class KurrentEventStore extends EventStore {
     const stranger = asked.find(({ stream, id }) => standing.has(id) && standing.get(id)!.stream !== stream);
     const culprit = stranger ?? (standing.size < size ? asked.find(({ id }) => standing.has(id)) : undefined);
     if (culprit !== undefined) throw new DuplicateIdError(culprit.stream, culprit.id);
-    const streams = parts.map(({ stream, events }) => ({
-      stream,
-      revision: newest(events.map(({ id }) => standing.get(id)!.revision)),
-    }));
-    const positions = await Promise.all(streams.map(({ stream, revision }) => this.#positionOf(stream, revision)));
-    return { position: newest(positions), streams, duplicate: true };
+    const lasts = await Promise.all(
+      parts.map(async ({ stream, events }) => {
+        const places = events.map(({ id }) => ({ id, revision: standing.get(id)!.revision }));
+        const last = places.reduce((a, b) => (b.revision > a.revision ? b : a));
+        return this.#eventOf(stream, last.id, last.revision);
+      }),
+    );
+    const streams = lasts.map(({ stream, revision }) => ({ stream, revision }));
+    const [newest] = lasts.toSorted((a, b) => (a.position < b.position ? 1 : -1));
+    return { position: newest!.position, streams, duplicate: true };
   }
 
   async #standing(id: string): Promise<Standing | undefined> {
-    let standing: Standing | undefined;
-    try {
-      for await (const { event } of this.client.readStream(`${ID_CATEGORY}-${id}`, { maxCount: 1 })) {
-        const { stream, revision } = event!.data as unknown as { stream: string; revision: string };
-        standing = { stream, revision: BigInt(revision) };
-      }
-      return standing;
-    } catch (error) {
-      if (error instanceof StreamNotFoundError) return undefined;
-      throw asRead(error);
-    }
+    const [resolved] = await this.#read((client) => client.readStream(`${ID_CATEGORY}-${id}`, ONE));
+    if (resolved?.event === undefined) return undefined;
+    const { stream, revision } = resolved.event.data as unknown as { stream: string; revision: string };
+    return { stream, revision: BigInt(revision) };
   }
 
-  async #positionOf(stream: string, revision: bigint): Promise<bigint> {
-    const [event] = await this.#page(stream, 'forwards', revision, 1);
-    if (event === undefined) throw new Error(`the event at ${stream}/${revision} is gone`);
-    return event.position;
+  /** An event by its id; on a stream that was deleted in between it stands behind where its marker says. */
+  async #eventOf(stream: string, id: string, revision: bigint): Promise<RecordedEvent> {
+    for await (const event of this.readStream(stream, { from: revision })) if (event.id === id) return event;
+    throw new Error(`the event ${id} is gone from stream ${stream}`);
   }
 
   /** In pages that are read to their end: a read that is left half way would keep its place on the connection. */
@@ -219,18 +222,32 @@ export class KurrentEventStore extends EventStore {
 
   async #page(stream: string, direction: 'forwards' | 'backwards', from: bigint | undefined, maxCount: number) {
     const backwards = direction === 'backwards';
-    const page: RecordedEvent[] = [];
-    try {
-      const read = this.client.readStream(stream, {
+    const page = await this.#read((client) =>
+      client.readStream(stream, {
         direction: backwards ? BACKWARDS : FORWARDS,
         fromRevision: from ?? (backwards ? END : START),
         maxCount,
-      });
-      for await (const resolved of read) page.push(recorded(resolved));
-    } catch (error) {
-      if (!(error instanceof StreamNotFoundError)) throw asRead(error);
+        ...FROM_LEADER,
+      }),
+    );
+    return page.map(recorded);
+  }
+
+  /** Reads to the end; when nobody answers, once more by a new client. @throws UnreachableError */
+  async #read<T>(begin: (client: KurrentDBClient) => AsyncIterable<T>): Promise<T[]> {
+    for (let again = false; ; again = true) {
+      const { client } = this.connection;
+      try {
+        const all: T[] = [];
+        for await (const each of begin(client)) all.push(each);
+        return all;
+      } catch (error) {
+        if (error instanceof StreamNotFoundError) return [];
+        if (!isSilence(error) && !isNotLeader(error)) throw asRead(error);
+        await this.connection.renew(client);
+        if (again || client === this.connection.client) throw asRead(error);
+      }
     }
-    return page;
   }
 
   async *readAll(after: bigint, filter: EventFilter = {}): AsyncIterable<RecordedEvent> {
@@ -258,26 +275,23 @@ export class KurrentEventStore extends EventStore {
 
   async #pageOfAll(wanted: { from: bigint | 'end'; filter: EventFilter; maxCount: number }): Promise<RecordedEvent[]> {
     const { from, filter, maxCount } = wanted;
-    const page: RecordedEvent[] = [];
-    try {
-      const read = this.client.readAll({
+    const page = await this.#read((client) =>
+      client.readAll({
         direction: from === 'end' ? BACKWARDS : FORWARDS,
         fromPosition: from === 'end' ? END : from === 0n ? START : { commit: from, prepare: from },
         maxCount,
         filter: serverFilter(filter),
-      } as Parameters<KurrentDBClient['readAll']>[0]);
-      for await (const resolved of read) page.push(recorded(resolved));
-    } catch (error) {
-      throw asRead(error);
-    }
-    return page;
+        ...FROM_LEADER,
+      } as Parameters<KurrentDBClient['readAll']>[0]),
+    );
+    return page.map(recorded);
   }
 
   follow(
     after: bigint,
     { filter = {}, signal }: { readonly filter?: EventFilter; readonly signal: AbortSignal },
   ): AsyncIterable<RecordedEvent | CaughtUp> {
-    return followAll(this, this.client, after, { filter, signal });
+    return followAll(this, () => this.connection.client, after, { filter, signal });
   }
 }
 
@@ -302,8 +316,20 @@ function requestsOf(parts: readonly CheckedPart[], lasts: readonly (bigint | und
   return [...markers, ...events];
 }
 
-function newest(values: readonly bigint[]): bigint {
-  return values.toSorted((a, b) => (a < b ? 1 : -1))[0]!;
+/** Returns when the append may be tried again. @throws what the failure means in the words of the port */
+function judge(error: unknown, parts: readonly CheckedPart[], attempt: number): void {
+  const { stream } = parts[0]!;
+  if (error instanceof WrongExpectedVersionError) {
+    if (attempt < ATTEMPTS_MAX) return;
+    throw new BusyError(`stream ${stream}: ${ATTEMPTS_MAX} times somebody else was quicker`);
+  }
+  if (isForbidden(error)) {
+    const { message } = error as Error;
+    const named = parts.find((part) => message.includes(part.stream.toLowerCase()));
+    throw new ForbiddenCategoryError(named?.stream ?? stream);
+  }
+  if (isSilence(error)) throw new OutcomeUnknownError(stream, error);
+  throw asLimit(error) ?? error;
 }
 
 function holds(expected: StreamAppend['expected'], last: bigint | undefined): boolean {
@@ -311,44 +337,4 @@ function holds(expected: StreamAppend['expected'], last: bigint | undefined): bo
   if (expected === 'no-stream') return last === undefined;
   if (expected === 'stream-exists') return last !== undefined;
   return expected === last;
-}
-
-/** An append of nothing: the client refuses it for a server that has no multi-stream append, the server for its being empty. */
-async function appendsToSeveral(client: KurrentDBClient): Promise<void> {
-  try {
-    await client.multiStreamAppend([]);
-  } catch (error) {
-    if (error instanceof UnsupportedError) {
-      throw new Error('this KurrentDB cannot append to several streams at once; 25.1 or newer is needed.', {
-        cause: error,
-      });
-    }
-    if (isSilence(error) && !/empty|no (streams|requests|records)|INVALID_ARGUMENT/i.test((error as Error).message))
-      throw error;
-    if (isDenied(error)) throw error;
-  }
-}
-
-/** The vendor's client prints warnings and reads files; what goes wrong there is said in one sentence. */
-function clientOf(url: string): KurrentDBClient {
-  const ca = /[?&]tlsCAFile=([^&]+)/i.exec(url)?.[1];
-  if (ca !== undefined) readFileSync(decodeURIComponent(ca));
-  return KurrentDBClient.connectionString(url);
-}
-
-function sentenceOf(error: unknown): Error {
-  const said =
-    error instanceof Error ? `${error.message} ${String((error as { cause?: unknown }).cause ?? '')}` : String(error);
-  if (isDenied(error))
-    return new Error('KurrentDB refuses these credentials: see MINGJING_EVENT_STORE.', { cause: error });
-  if (/certificate has expired|CERT_HAS_EXPIRED|certificateexpired/i.test(said)) {
-    return new Error('the certificate of KurrentDB has expired.', { cause: error });
-  }
-  if (/certificate|tls|ssl/i.test(said)) {
-    return new Error('the TLS of KurrentDB and of MINGJING_EVENT_STORE do not fit (tls, tlsCAFile).', { cause: error });
-  }
-  if (isSilence(error) || /does not answer/.test(said)) {
-    return new Error('KurrentDB does not answer: see MINGJING_EVENT_STORE.', { cause: error });
-  }
-  return error instanceof Error ? error : new Error(said);
 }

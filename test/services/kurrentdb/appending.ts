@@ -1,13 +1,8 @@
-import {
-  status as code,
-  Metadata,
-  type ServerDuplexStream,
-  type ServerReadableStream,
-  type sendUnaryData,
-} from '@grpc/grpc-js';
-import type { Log, Outcome, Proposed, StreamWrite } from './log.js';
+import { status as code, type ServerDuplexStream, type ServerReadableStream, type sendUnaryData } from '@grpc/grpc-js';
+import { deletedV1, Failure, revisionConflict, tombstoned, withDetails } from './failures.js';
+import type { Outcome, Proposed, StreamWrite } from './log.js';
 import { ANY, NO_STREAM, STREAM_EXISTS } from './log.js';
-import { Any, pb, shared, status, v2, v2errors } from './protocol.js';
+import { Any, pb, shared, status, v2 } from './protocol.js';
 
 type AppendReq = InstanceType<typeof pb.AppendReq>;
 type AppendResp = InstanceType<typeof pb.AppendResp>;
@@ -16,17 +11,8 @@ type BatchResp = InstanceType<typeof pb.BatchAppendResp>;
 type SessionReq = InstanceType<typeof v2.AppendRequest>;
 type SessionResp = InstanceType<typeof v2.AppendSessionResponse>;
 
-/** Decides about one append: write it, refuse it, or let the connection die around it. */
-export type Judge = (writes: readonly StreamWrite[]) => Outcome | Failure;
-
-/** An answer that is a gRPC failure. */
-export class Failure {
-  constructor(
-    readonly code: code,
-    readonly details: string,
-    readonly metadata: Metadata = new Metadata(),
-  ) {}
-}
+/** Decides about one append: write it, refuse it, or never answer. */
+export type Judge = (writes: readonly StreamWrite[]) => Outcome | Failure | undefined;
 
 /** `Streams.Append`: one stream. */
 export function append(
@@ -45,8 +31,9 @@ export function append(
     const stream = nameOf(options!.getStreamIdentifier()!);
     const expected = options!.hasRevision() ? BigInt(options!.getRevision()) : wordOf(options!);
     const outcome = judge([{ stream, expected, events }]);
+    if (outcome === undefined) return;
     if (outcome instanceof Failure) return done(outcome as never);
-    if (outcome.kind === 'deleted') return done(deleted(stream) as never);
+    if (outcome.kind === 'deleted') return done(deletedV1(stream) as never);
     const response = new pb.AppendResp();
     if (outcome.kind === 'conflict') {
       const wrong = new pb.AppendResp.WrongExpectedVersion();
@@ -84,6 +71,7 @@ export function batchAppend(judge: Judge, call: ServerDuplexStream<BatchReq, Bat
     const stream = nameOf(options.getStreamIdentifier()!);
     const expected = options.hasStreamPosition() ? BigInt(options.getStreamPosition()) : wordOf(options);
     const outcome = judge([{ stream, expected, events }]);
+    if (outcome === undefined) return;
     if (outcome instanceof Failure) {
       call.emit('error', outcome);
       return;
@@ -130,8 +118,9 @@ export function appendSession(
   });
   call.on('error', () => undefined);
   call.on('end', () => {
-    if (writes.length === 0) return done(new Failure(code.INVALID_ARGUMENT, 'no requests in the session') as never);
+    if (writes.length === 0) return done(noRequests() as never);
     const outcome = judge(writes);
+    if (outcome === undefined) return;
     if (outcome instanceof Failure) return done(outcome as never);
     if (outcome.kind === 'deleted') return done(tombstoned(outcome.stream) as never);
     if (outcome.kind === 'conflict') return done(revisionConflict(outcome) as never);
@@ -142,11 +131,6 @@ export function appendSession(
     });
     done(null, response);
   });
-}
-
-/** `Streams.Delete` and `Streams.Tombstone`. */
-export function remove(log: Log, how: 'deleted' | 'tombstoned', name: string): void {
-  log.delete(name, how);
 }
 
 export function nameOf(identifier: { getStreamName_asU8(): Uint8Array }): string {
@@ -181,40 +165,9 @@ function wordOf(options: { hasNoStream(): boolean; hasStreamExists(): boolean })
   return options.hasStreamExists() ? STREAM_EXISTS : ANY;
 }
 
-function deleted(stream: string): Failure {
-  const metadata = new Metadata();
-  metadata.set('exception', 'stream-deleted');
-  metadata.set('stream-name', stream);
-  return new Failure(code.FAILED_PRECONDITION, `Event stream '${stream}' is deleted.`, metadata);
-}
-
-function withDetails(url: string, details: Uint8Array, statusCode: code, message: string): Failure {
-  const any = new Any();
-  any.setTypeUrl(`type.googleapis.com/${url}`);
-  any.setValue(details);
-  const rich = new status.Status();
-  rich.setCode(statusCode as never);
-  rich.setMessage(message);
-  rich.setDetails(any as never);
-  const metadata = new Metadata();
-  metadata.set('grpc-status-details-bin', Buffer.from(rich.serializeBinary()));
-  return new Failure(statusCode, message, metadata);
-}
-
-function tombstoned(stream: string): Failure {
-  const details = new v2errors.StreamTombstonedErrorDetails();
-  details.setStream(stream);
-  const url = 'kurrentdb.protocol.v2.streams.errors.StreamTombstonedErrorDetails';
-  return withDetails(url, details.serializeBinary(), code.FAILED_PRECONDITION, `Stream '${stream}' is tombstoned.`);
-}
-
-function revisionConflict({ stream, expected, actual }: { stream: string; expected: bigint; actual: bigint }): Failure {
-  const details = new v2errors.StreamRevisionConflictErrorDetails();
-  details.setStream(stream);
-  details.setExpectedRevision(String(expected));
-  details.setActualRevision(String(actual));
-  const url = 'kurrentdb.protocol.v2.streams.errors.StreamRevisionConflictErrorDetails';
-  return withDetails(url, details.serializeBinary(), code.FAILED_PRECONDITION, `Stream '${stream}' is at ${actual}.`);
+function noRequests(): Failure {
+  const message = 'Append session started, but no append requests were sent before ending the session.';
+  return withDetails('STREAMS_ERROR_APPEND_SESSION_NO_REQUESTS', undefined, code.FAILED_PRECONDITION, message);
 }
 
 function batchError(outcome: Exclude<Outcome, { kind: 'written' }>): InstanceType<typeof status.Status> {

@@ -39,7 +39,9 @@ const SYSTEM_EVERY = 7;
 export class Log {
   readonly lines: Line[] = [];
   readonly #streams = new Map<string, Line[]>();
-  readonly #deleted = new Map<string, 'deleted' | 'tombstoned'>();
+  /** First revision that is still read, of streams that were deleted. */
+  readonly #readFrom = new Map<string, number>();
+  readonly #tombstones = new Set<string>();
   readonly #listeners = new Set<() => void>();
   #next = 1_024n;
 
@@ -61,16 +63,26 @@ export class Log {
     }
   }
 
+  /** What is read of a stream; deleted events stand in the log all the same. */
   stream(name: string): readonly Line[] {
+    return this.#whole(name).slice(this.#readFrom.get(name) ?? 0);
+  }
+
+  #whole(name: string): readonly Line[] {
     return this.#streams.get(name) ?? [];
   }
 
   state(name: string): 'there' | 'none' | 'deleted' | 'tombstoned' {
-    return this.#deleted.get(name) ?? (this.#streams.has(name) ? 'there' : 'none');
+    if (this.#tombstones.has(name)) return 'tombstoned';
+    const { length } = this.#whole(name);
+    if (length === 0) return 'none';
+    return this.#readFrom.get(name) === length ? 'deleted' : 'there';
   }
 
+  /** A deleted stream reads as none and goes on behind its last revision; a tombstoned one never takes an event again. */
   delete(name: string, how: 'deleted' | 'tombstoned'): void {
-    this.#deleted.set(name, how);
+    if (how === 'tombstoned') this.#tombstones.add(name);
+    else this.#readFrom.set(name, this.#whole(name).length);
   }
 
   onGrowth(listener: () => void): () => void {
@@ -83,17 +95,19 @@ export class Log {
     const repeated = this.#repeated(writes);
     if (repeated !== undefined) return repeated;
     for (const { stream, expected } of writes) {
-      if (this.state(stream) === 'tombstoned') return { kind: 'deleted', stream };
-      const actual = BigInt(this.stream(stream).length) - 1n;
+      const state = this.state(stream);
+      if (state === 'tombstoned' || (state === 'deleted' && expected === STREAM_EXISTS))
+        return { kind: 'deleted', stream };
+      const actual = BigInt(this.#whole(stream).length) - 1n;
+      if (state === 'deleted' && expected === NO_STREAM) continue;
       if (!holds(expected, actual)) return { kind: 'conflict', stream, expected, actual };
     }
     const fresh: Line[] = [];
     const createdMs = Date.now();
     const revisions = writes.map(({ stream, events }) => {
-      this.#deleted.delete(stream);
       for (const event of events)
         fresh.push(this.#place({ ...event, stream, ...this.#where(stream, event), createdMs }));
-      return BigInt(this.stream(stream).length) - 1n;
+      return BigInt(this.#whole(stream).length) - 1n;
     });
     this.#keep(fresh);
     const position = fresh.at(-1)!.position;
@@ -106,7 +120,7 @@ export class Log {
   #repeated(writes: readonly StreamWrite[]): Outcome | undefined {
     const found = writes.map(({ stream, expected, events }) => {
       const from = expected === ANY || expected === STREAM_EXISTS ? -1 : Number(expected + 1n);
-      const lines = this.stream(stream);
+      const lines = this.#whole(stream);
       const start = from >= 0 ? from : lines.findIndex(({ id }) => id === events[0]?.id);
       if (start < 0) return undefined;
       const standing = lines.slice(start, start + events.length);
@@ -129,7 +143,7 @@ export class Log {
   #where(stream: string, { data, metadata }: Proposed): { position: bigint; revision: bigint } {
     const position = this.#next;
     this.#next += FRAME_BYTES + BigInt(data.length + metadata.length);
-    return { position, revision: BigInt(this.stream(stream).length) };
+    return { position, revision: BigInt(this.#whole(stream).length) };
   }
 
   #place(line: Line): Line {

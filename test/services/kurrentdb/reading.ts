@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { status as code, Metadata, type ServerWritableStream } from '@grpc/grpc-js';
+import type { ServerWritableStream } from '@grpc/grpc-js';
+import { deletedV1 } from './failures.js';
 import type { Line, Log } from './log.js';
 import { pb, shared } from './protocol.js';
 
@@ -12,19 +13,23 @@ const FORWARDS = 0;
 /** Events that a live filter may pass over before it tells how far it is, unless the request says otherwise. */
 const WINDOW = 32;
 
-/** `Streams.Read`: streams and `$all`, both directions, filters, subscriptions. */
-export async function read(log: Log, call: Call): Promise<void> {
+/**
+ * `Streams.Read`: streams and `$all`, both directions, filters, subscriptions.
+ * @param sent is told of every event that has gone out
+ */
+export async function read(log: Log, call: Call, sent: () => void): Promise<void> {
   const options = call.request.getOptions()!;
-  if (options.hasSubscription()) return subscribe(log, call, options);
+  if (options.hasSubscription()) return subscribe(log, call, options, sent);
   const structured = options.getUuidOption()?.hasStructured() ?? true;
   const count = Number(options.getCount());
   const lines = options.hasStream() ? ofStream(log, call, options) : ofAll(log, options);
   if (lines === undefined) return;
-  let sent = 0;
+  let left = count;
   for (const line of lines) {
-    if (sent >= count || call.cancelled) break;
+    if (left <= 0 || call.cancelled) break;
     await send(call, eventOf(line, structured));
-    sent += 1;
+    sent();
+    left -= 1;
   }
   call.end();
 }
@@ -49,10 +54,7 @@ function ofStream(log: Log, call: Call, options: Options): Iterable<Line> | unde
   const name = Buffer.from(stream.getStreamIdentifier()!.getStreamName_asU8()).toString('utf8');
   const state = log.state(name);
   if (state === 'tombstoned') {
-    const metadata = new Metadata();
-    metadata.set('exception', 'stream-deleted');
-    metadata.set('stream-name', name);
-    call.emit('error', { code: code.FAILED_PRECONDITION, details: `Event stream '${name}' is deleted.`, metadata });
+    call.emit('error', deletedV1(name));
     return undefined;
   }
   if (state !== 'there') {
@@ -71,7 +73,7 @@ function ofStream(log: Log, call: Call, options: Options): Iterable<Line> | unde
   return lines.filter(({ revision }) => from === undefined || revision <= from).reverse();
 }
 
-async function subscribe(log: Log, call: Call, options: Options): Promise<void> {
+async function subscribe(log: Log, call: Call, options: Options, sent: () => void): Promise<void> {
   const structured = options.getUuidOption()?.hasStructured() ?? true;
   const filter = filterOf(options);
   const filtered = options.getFilter();
@@ -92,7 +94,10 @@ async function subscribe(log: Log, call: Call, options: Options): Promise<void> 
     wake = Promise.withResolvers<void>();
     for (; at < log.lines.length && !call.cancelled; at += 1) {
       const line = log.lines[at]!;
-      if (filter(line)) await send(call, eventOf(line, structured));
+      if (filter(line)) {
+        await send(call, eventOf(line, structured));
+        sent();
+      }
       considered += 1;
       if (filtered !== undefined && considered % every === 0) await send(call, checkpointOf(line));
     }
