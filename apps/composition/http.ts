@@ -1,12 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createServer as createProbe } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createSecureContext } from 'node:tls';
 import { type DynamicModule, Logger, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
-import { Drain, HealthChecks, type HubConfig, observeHttp } from '#libs/platform';
+import { Drain, HealthChecks, type HubConfig, observeHttp, platformRefusals } from '#libs/platform';
 import { ELSEWHERE_HEADER, type TlsIdentity } from '#libs/remote';
 import type { PostgresVault } from '#libs/vault';
 
@@ -30,14 +32,44 @@ export async function createHttp(
     forceCloseConnections: true,
     return503OnClosing: false,
   } as const;
-  const adapter =
-    identity === undefined
-      ? new FastifyAdapter(common)
-      : new FastifyAdapter({ ...common, https: identity.serverOptions() });
+  const https = identity?.serverOptions() ?? publicTls(config);
+  const adapter = https === undefined ? new FastifyAdapter(common) : new FastifyAdapter({ ...common, https });
   return NestFactory.create<NestFastifyApplication>(module, adapter as FastifyAdapter, {
     logger: logLevels(config.logLevel),
     abortOnError: false,
   });
+}
+
+/** What people's browsers see. @throws Refusal `platform.bad-configuration` in one sentence when it is of no use */
+function publicTls({ https }: HubConfig) {
+  if (https === undefined) return undefined;
+  const options = {
+    cert: pem('HTTPS_CERT_FILE', https.certFile),
+    key: pem('HTTPS_KEY_FILE', https.keyFile),
+    minVersion: 'TLSv1.2',
+  } as const;
+  try {
+    createSecureContext(options);
+  } catch (error) {
+    throw platformRefusals['platform.bad-configuration'](
+      `MINGJING_HTTPS_CERT_FILE and MINGJING_HTTPS_KEY_FILE: ${(error as Error).message}`,
+    );
+  }
+  return options;
+}
+
+function pem(setting: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code;
+    throw platformRefusals['platform.bad-configuration'](`MINGJING_${setting}: ${file} cannot be read (${why})`);
+  }
+}
+
+/** Address that a process in front listens on. */
+export function urlOf({ https, host }: HubConfig, port: number): string {
+  return `${https === undefined ? 'http' : 'https'}://${host}:${port}`;
 }
 
 /** Says what an operator must know. */
@@ -82,6 +114,8 @@ export async function standBy(config: HubConfig, identity: TlsIdentity): Promise
     response.writeHead(503, { [ELSEWHERE_HEADER]: '1', connection: 'close' }).end();
   };
   const health: RequestListener = ({ url }, response) => {
+    // To Prometheus it is up, with nothing to tell: to wait is no fault.
+    if (url === '/metrics') return void response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end();
     const alive = url === '/health/live';
     response
       .writeHead(alive ? 200 : 503, { 'content-type': 'application/json' })

@@ -4,6 +4,8 @@ import { type HubConfig, readConfig } from '#libs/platform';
 /** A process of the hub that runs. */
 export interface Running {
   readonly url: string;
+  /** Whether only the gateway speaks to it, so that its address means nothing to people. */
+  readonly behindGateway?: true;
   /** One-time enrolment code of the first administrator; only while nobody has used it. */
   readonly administratorCode?: string | undefined;
   /** Resolves with one sentence when a part that it cannot do without has ended. */
@@ -42,10 +44,9 @@ export async function run(name: string, start: (config: HubConfig) => Promise<Ru
 }
 
 /** In one piece, so that a program that waits for the first line has the others too. */
-function announce(name: string, { url, administratorCode }: Running, seconds: number): void {
+function announce(name: string, { url, administratorCode, behindGateway }: Running, seconds: number): void {
   const lines = [`${name} 明镜 is ready after ${seconds.toFixed(1)} s: ${url}`];
-  // A service behind the gateway is nobody's address.
-  if (!url.startsWith('https:')) lines.push(`  API reference: ${url}/api`);
+  if (!behindGateway) lines.push(`  API reference: ${url}/api`);
   if (administratorCode !== undefined) {
     lines.push(
       `  One-time administrator credential (valid 24 h): ${administratorCode}`,

@@ -101,7 +101,8 @@ export async function startService(service: Service, config: HubConfig): Promise
     const management = await serveManagement(app, config);
     undo.push(async () => void management?.close());
     const { port } = app.getHttpServer().address() as { port: number };
-    return { url: `https://${config.host}:${port}`, failed: leadership?.lost ?? new Promise(() => undefined), stop };
+    const failed = leadership?.lost ?? new Promise<string>(() => undefined);
+    return { url: `https://${config.host}:${port}`, behindGateway: true, failed, stop };
   } catch (error) {
     await stop();
     throw error;

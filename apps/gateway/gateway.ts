@@ -16,7 +16,7 @@ import {
 } from '#libs/platform';
 import { type ProxyRoute, proxyTo, TlsIdentity, Upstream } from '#libs/remote';
 import { openDataFolder } from '../composition/data-folder.js';
-import { createHttp, observed, portIsFree, serveManagement, warn } from '../composition/http.js';
+import { createHttp, observed, portIsFree, serveManagement, urlOf, warn } from '../composition/http.js';
 import { openParts } from '../composition/parts.js';
 import type { Running } from '../composition/run.js';
 import { ApiDocuments } from './api-documents.js';
@@ -80,7 +80,7 @@ export async function startGateway(config: HubConfig): Promise<Running> {
     documents.start();
     const administratorCode = await app.get(AdministratorBootstrap).codeWhileUnused();
     return {
-      url: `http://${config.host}:${config.port}`,
+      url: urlOf(config, config.port),
       administratorCode,
       failed: new Promise(() => undefined),
       stop,

@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { Agent, request } from 'undici';
+import { makeCertificates } from '#libs/remote';
 import { freePort, startHubProcess } from '../../test/services/hub-process.js';
 
 describe('the hub as a user starts it', () => {
@@ -45,6 +47,42 @@ describe('the hub as a user starts it', () => {
     expect(again.administratorCode).toBeDefined();
     expect((await fetch(`${again.url}/health/ready`)).status).toBe(200);
     expect(await again.stop()).toBe(0);
+  });
+
+  test('speaks HTTPS by the certificate it is given, health and metrics on a port of their own', async () => {
+    await makeCertificates(join(folder, 'https'), ['localhost']);
+    const managementPort = await freePort();
+    const hub = await startHubProcess({
+      ...(await settings('https-data')),
+      MINGJING_MANAGEMENT_PORT: String(managementPort),
+      MINGJING_HTTPS_CERT_FILE: join(folder, 'https', 'localhost.pem'),
+      MINGJING_HTTPS_KEY_FILE: join(folder, 'https', 'localhost.key'),
+    });
+    expect(hub.url).toMatch(/^https:/);
+    const ca = readFileSync(join(folder, 'https', 'ca.pem'));
+    const agent = new Agent({ connect: { ca, servername: 'localhost' } });
+    const configuration = await request(`${hub.url}/oidc/.well-known/openid-configuration`, { dispatcher: agent });
+    expect(await configuration.body.json()).toMatchObject({
+      issuer: `${hub.url}/oidc`,
+      jwks_uri: `${hub.url}/oidc/jwks`,
+    });
+    await expect(request(hub.url)).rejects.toThrow(/certificate/);
+    const management = `http://127.0.0.1:${managementPort}`;
+    expect((await fetch(`${management}/health/ready`)).status).toBe(200);
+    expect(await (await fetch(`${management}/metrics`)).text()).toContain('mingjing_appended_position');
+    expect((await fetch(`${management}/api/v1/cameras`)).status).toBe(404);
+    expect(await hub.stop()).toBe(0);
+    await agent.close();
+  });
+
+  test('says in one sentence that a certificate and a key do not fit', async () => {
+    await makeCertificates(join(folder, 'unfit'), ['a', 'b']);
+    const start = startHubProcess({
+      ...(await settings('unfit-data')),
+      MINGJING_HTTPS_CERT_FILE: join(folder, 'unfit', 'a.pem'),
+      MINGJING_HTTPS_KEY_FILE: join(folder, 'unfit', 'b.key'),
+    });
+    await expect(start).rejects.toThrow(/MINGJING_HTTPS_CERT_FILE and MINGJING_HTTPS_KEY_FILE: .*mismatch/);
   });
 
   test('says in one sentence that its port is taken', async () => {

@@ -4,7 +4,7 @@ import { AdministratorBootstrap } from '#libs/identity';
 import { type Clock, SystemClock } from '#libs/kernel';
 import { type HubConfig, hardenHttp, serveApiReference, startTelemetry } from '#libs/platform';
 import { openDataFolder } from '../composition/data-folder.js';
-import { createHttp, observed, portIsFree, warn } from '../composition/http.js';
+import { createHttp, observed, portIsFree, serveManagement, urlOf, warn } from '../composition/http.js';
 import { migrate, openDatabase, openParts } from '../composition/parts.js';
 import type { Running } from '../composition/run.js';
 import { HubModule } from './hub.module.js';
@@ -44,9 +44,11 @@ export async function startHub(config: HubConfig, clock: Clock = new SystemClock
     await hardenHttp(app);
     serveApiReference(app);
     await app.listen(config.port, config.host);
+    const management = await serveManagement(app, config);
+    undo.push(async () => void management?.close());
     const { port } = app.getHttpServer().address() as { port: number };
     const administratorCode = await app.get(AdministratorBootstrap).codeWhileUnused();
-    return { url: `http://${config.host}:${port}`, app, administratorCode, failed: database.failed, stop };
+    return { url: urlOf(config, port), app, administratorCode, failed: database.failed, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type HubConfig, SERVICES, type ServiceName } from '#libs/platform';
 import { openDataFolder } from '../composition/data-folder.js';
-import { portIsFree } from '../composition/http.js';
+import { portIsFree, urlOf } from '../composition/http.js';
 import { type Database, openDatabase } from '../composition/parts.js';
 import {
   asRole,
@@ -78,8 +78,7 @@ export async function startInstallation(
     const restartAll = async () => {
       for (const each of processes) await each.restart();
     };
-    const url = `http://${config.host}:${config.port}`;
-    return { url, administratorCode, failed: database.failed, processes, restartAll, stop };
+    return { url: urlOf(config, config.port), administratorCode, failed: database.failed, processes, restartAll, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -163,6 +162,10 @@ function settingsOf(
     MINGJING_SOURCE_NETWORKS: config.sourceNetworks.join(','),
     ...(config.sourceFolder === undefined ? {} : { MINGJING_SOURCE_FOLDER: config.sourceFolder }),
     ...Object.fromEntries(services),
+    ...(config.https && {
+      MINGJING_HTTPS_CERT_FILE: config.https.certFile,
+      MINGJING_HTTPS_KEY_FILE: config.https.keyFile,
+    }),
     ...(config.otlpUrl === undefined ? {} : { MINGJING_OTLP_URL: config.otlpUrl }),
     MINGJING_METRICS_NETWORKS: config.metricsNetworks.join(','),
     ...(config.eventStore === undefined ? {} : { MINGJING_EVENT_STORE_FILE: eventStoreFile }),

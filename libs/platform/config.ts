@@ -46,6 +46,7 @@ export interface AboutSetting {
 
 const about = (description: string, more: Omit<AboutSetting, 'description'> = {}) => ({ description, ...more });
 const PATH = { form: 'path' };
+const HTTPS = { ...PATH, readBy: ['hub', 'gateway'] as const };
 const NETWORKS = { form: 'CIDR, by comma' };
 const VIDEO: readonly SettingReader[] = ['hub', 'media'];
 const STREAMING: readonly SettingReader[] = ['hub', 'relay'];
@@ -66,6 +67,10 @@ export const settings = z.strictObject({
     .url()
     .optional()
     .meta(about('address by which the hub is reached, the same for every process; default `http://HOST:PORT`')),
+  HTTPS_CERT_FILE: path
+    .optional()
+    .meta(about('certificate with its chain (PEM) for browsers and other systems; turns HTTPS on', HTTPS)),
+  HTTPS_KEY_FILE: path.optional().meta(about('its private key (PEM)', HTTPS)),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -192,6 +197,8 @@ export interface HubConfig {
   readonly databaseOwnerUrl: string | undefined;
   readonly eventStore: string | undefined;
   readonly publicUrl: string;
+  /** Certificate and key that people and other systems see; HTTP without. */
+  readonly https: { readonly certFile: string; readonly keyFile: string } | undefined;
   readonly sourceNetworks: readonly string[];
   readonly sourceFolder: string | undefined;
   readonly logLevel: string;
@@ -236,6 +243,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): H
 }
 
 function configOf(c: z.output<typeof settings>): HubConfig {
+  const https = httpsOf(c);
   return {
     host: c.HOST,
     port: c.PORT,
@@ -244,7 +252,8 @@ function configOf(c: z.output<typeof settings>): HubConfig {
     databaseUrl: c.DATABASE_URL,
     databaseOwnerUrl: c.DATABASE_OWNER_URL,
     eventStore: c.EVENT_STORE,
-    publicUrl: (c.PUBLIC_URL ?? `http://${c.HOST}:${c.PORT}`).replace(/\/$/, ''),
+    publicUrl: (c.PUBLIC_URL ?? `${https === undefined ? 'http' : 'https'}://${c.HOST}:${c.PORT}`).replace(/\/$/, ''),
+    https,
     sourceNetworks: c.SOURCE_NETWORKS,
     sourceFolder: c.SOURCE_FOLDER,
     logLevel: c.LOG_LEVEL,
@@ -262,6 +271,14 @@ function configOf(c: z.output<typeof settings>): HubConfig {
     otlpUrl: c.OTLP_URL,
     metricsNetworks: c.METRICS_NETWORKS,
   };
+}
+
+function httpsOf({ HTTPS_CERT_FILE: certFile, HTTPS_KEY_FILE: keyFile }: z.output<typeof settings>) {
+  if (certFile === undefined && keyFile === undefined) return undefined;
+  if (certFile === undefined || keyFile === undefined) {
+    throw bad('HTTPS_CERT_FILE', 'and MINGJING_HTTPS_KEY_FILE go together');
+  }
+  return { certFile, keyFile };
 }
 
 function kafkaOf(c: z.output<typeof settings>): KafkaConfig | undefined {

@@ -68,7 +68,7 @@ export function startHubProcess(
     });
     createInterface({ input: child.stdout! }).on('line', (line) => {
       onLine(line);
-      url ??= /^Mingjing 明镜 is ready .*: (http:\S+)/.exec(line)?.[1];
+      url ??= /^Mingjing 明镜 is ready .*: (https?:\S+)/.exec(line)?.[1];
       administratorCode ??= /^ +One-time administrator credential[^:]*: (\S+)/.exec(line)?.[1];
       if (url !== undefined && /^ +Ctrl-C stops it/.test(line)) {
         clearTimeout(timer);
