@@ -35,6 +35,13 @@ module.exports = {
       to: { path: '^(apps|libs|test|bench|scripts)/' },
     },
     {
+      name: 'one-kafka-adapter',
+      comment: 'the client is behind a port of ours, so that it can be replaced when it fails a guarantee',
+      severity: 'error',
+      from: { path: '^(apps|libs|bench|scripts)/', pathNot: 'libs/messaging/platformatic-|\\.(spec|fixture)\\.ts$' },
+      to: { path: 'node_modules/@platformatic/kafka/' },
+    },
+    {
       name: 'libs-do-not-know-apps',
       comment: 'apps are composition roots: they know the libraries, never the other way round',
       severity: 'error',

@@ -183,6 +183,20 @@ describe('each service appends to its own categories only, and PostgreSQL itself
     ]);
   });
 
+  test('the partitions of its own shared subscription are its own too; how far the relay has come everybody may see', async () => {
+    const mine = await connect(urlOf(registry));
+    const take = (name: string) => `INSERT INTO event_store.subscription (name, position) VALUES ('${name}', 5)`;
+    await mine.query(take('registry feed/mingjing.access.v1/0'));
+    await expect(mine.query(take('access feed/mingjing.access.v1/0'))).rejects.toMatchObject({ code: '42501' });
+    await expect(mine.query(take('relay'))).rejects.toMatchObject({ code: '42501' });
+    await owner.query(take('relay'));
+    const { rows } = await mine.query(`SELECT position FROM event_store.subscription WHERE name = 'relay'`);
+    expect(rows).toEqual([{ position: '5' }]);
+    expect((await mine.query(`UPDATE event_store.subscription SET position = 9 WHERE name = 'relay'`)).rowCount).toBe(
+      0,
+    );
+  });
+
   test('no password travels or is kept in clear', async () => {
     const { rows } = await owner.query('SELECT rolpassword FROM pg_authid WHERE rolname = $1', [registry.role]);
     expect(rows[0].rolpassword).toMatch(/^SCRAM-SHA-256\$/);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  isPassing,
   NotReachedError,
   type ParkedEvent,
   PostgresPositions,
@@ -96,8 +97,12 @@ export class KafkaSubscriptions extends Subscriptions {
 
   async #reached(name: string, position: bigint, timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs;
-    for (;;) {
-      const reached = await this.position(name);
+    for (let reached = 0n; ; ) {
+      try {
+        reached = await this.position(name);
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+      }
       if (reached >= position) return;
       if (performance.now() > deadline) throw new NotReachedError(position, reached);
       await sleep(REACHED_POLL_MS);
