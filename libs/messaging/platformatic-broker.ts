@@ -101,6 +101,7 @@ export class PlatformaticBroker extends MessageBroker {
         }),
       );
       lost.promise.catch((error: Error) => stream.destroy(error));
+      if (group === undefined) await told(placed(stream));
       return new PlatformaticConsumption(client, stream);
     } catch (error) {
       await client.close(true).catch(() => {});
@@ -160,6 +161,16 @@ class PlatformaticConsumption implements Consumption {
     this.stream.destroy();
     await this.client.close(true).catch(() => {});
   }
+}
+
+/** Resolves once the stream knows at which offsets it begins: what is sent from then on is heard. */
+function placed(stream: Stream): Promise<void> {
+  if (stream.offsetsToFetch.size > 0) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    stream.once('offsets', resolve);
+    stream.once('error', reject);
+    stream.once('close', resolve);
+  });
 }
 
 function byTopic(partitions: readonly Partition[]): Map<string, number[]> {
