@@ -65,6 +65,7 @@ const SENTENCES: readonly (readonly [pattern: RegExp, sentence: string])[] = [
     /TOPIC_AUTHORIZATION|CLUSTER_AUTHORIZATION|GROUP_AUTHORIZATION/,
     'this user may not do that in Kafka: see its ACLs.',
   ],
+  [/INVALID_REPLICATION_FACTOR/, 'Kafka has fewer brokers than the replicas that MINGJING_KAFKA_REPLICATION wants.'],
   [/TOO_LARGE/, 'a topic takes smaller messages than an event may be: its max.message.bytes must be 1 MiB or more.'],
   [/UNKNOWN_TOPIC/, 'a topic of ours does not exist in Kafka any more.'],
 ];

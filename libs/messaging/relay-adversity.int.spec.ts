@@ -146,6 +146,24 @@ describe('a relay that dies or hangs at the worst moment', () => {
     });
   });
 
+  test('while the broker takes nothing the relay holds two batches, however much is appended', async () => {
+    let asked = 0;
+    box.relay({
+      broker: new Interposed(broker, () => never),
+      route: (event) => {
+        asked += 1;
+        return [{ topic: box.topics[0]!, event }];
+      },
+    });
+    for (let i = 0; i < 10; i += 1) {
+      const events = Array.from({ length: 300 }, () => someEvent());
+      await box.store.append([{ stream: 'camera-1', expected: 'any', events }]);
+    }
+    await until('it has read what it may', () => asked > 500);
+    await sleep(1_000);
+    expect(asked).toBeLessThanOrEqual(2 * 500);
+  });
+
   test('an event that this program does not know is a fault that names it; what stands before it is sent, nothing behind', async () => {
     const declared = (...types: string[]) => {
       const type = { data: z.looseObject({}), version: 1, meaning: ['x', 'x'], since: '0.1', rules: [] } as const;

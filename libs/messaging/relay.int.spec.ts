@@ -92,6 +92,13 @@ describe('the relay', () => {
     expect(relay.status.delivered).toBe(0n);
   });
 
+  test('more replicas than there are brokers are refused in one sentence', async () => {
+    const [layout] = box.layout;
+    await expect(new PlatformaticBroker(configOf(kafka)).ensureTopics([{ ...layout!, replicas: 3 }])).rejects.toThrow(
+      'Kafka has fewer brokers than the replicas that MINGJING_KAFKA_REPLICATION wants.',
+    );
+  });
+
   test('a topic that compacts is refused: it would lose events', async () => {
     const [layout] = box.layout;
     await new PlatformaticBroker(configOf(kafka)).ensureTopics([
