@@ -65,14 +65,16 @@ export interface Provided {
  * @param folder where it is put, readable by this user alone
  * @param keysDir the installation's own keys, the same that a hub in one process uses; made when they are not there
  * @param others servers of the same authority besides the processes, for instance `kafka`; by their host names
+ * @param withRsa those of them that take RSA keys only
  */
 export async function provision(
   folder: string,
   keysDir: string,
   others: readonly string[] = [],
+  withRsa: readonly string[] = [],
 ): Promise<Record<ProcessName, Provided>> {
   const authority = join(folder, 'authority');
-  await makeCertificates(authority, [...PROCESSES, ...others]);
+  await makeCertificates(authority, [...PROCESSES, ...others], undefined, withRsa);
   for (const name of [...PROCESSES, ...others]) {
     mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
     copyFileSync(join(authority, `${name}.pem`), join(folder, name, PROVIDED_FILES.certificate));

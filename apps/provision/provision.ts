@@ -34,7 +34,7 @@ export async function provisionInstallation(
   config: HubConfig,
   { folder, keysDir, servers, kubernetes }: ProvisionOptions,
 ): Promise<readonly string[]> {
-  const provided = await provision(folder, keysDir, servers);
+  const provided = await provision(folder, keysDir, servers, ['kurrentdb']);
   const own = provisionServers(folder, servers);
   const databaseUrl = config.databaseUrl ?? own.databaseUrl;
   if (databaseUrl === undefined) {

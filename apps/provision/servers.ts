@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newPassword, PROVIDED_FILES, writeSecret } from '../composition/provision.js';
 import { secretIn } from './secrets.js';
@@ -27,11 +27,13 @@ export function provisionServers(folder: string, servers: readonly ServerName[])
     const password = secretIn(join(folder, 'postgres', 'owner-password'), newPassword);
     const database = `postgres:5432/mingjing?sslmode=verify-full&sslrootcert=${MOUNT}/${PROVIDED_FILES.authority}`;
     writeSecret(join(folder, 'database', 'owner-url'), `postgres://mingjing_owner:${password}@${database}`);
+    copyAuthority(folder, 'postgres', 'database');
     addresses.databaseUrl = `postgres://${database}`;
   }
   if (servers.includes('kurrentdb')) {
     const password = secretIn(join(folder, 'kurrentdb', 'admin-password'), newPassword);
     secretIn(join(folder, 'kurrentdb', 'ops-password'), newPassword);
+    copyAuthority(folder, 'kurrentdb', join('kurrentdb', 'trusted'));
     addresses.eventStore = `kurrentdb://admin:${password}@kurrentdb:2113?tls=true&tlsCAFile=${MOUNT}/${PROVIDED_FILES.authority}`;
   }
   if (servers.includes('kafka')) {
@@ -42,4 +44,9 @@ export function provisionServers(folder: string, servers: readonly ServerName[])
     writeSecret(join(folder, 'kafka', 'keystore.pem'), `${parts.join('\n')}\n`);
   }
   return addresses;
+}
+
+function copyAuthority(folder: string, from: string, to: string): void {
+  mkdirSync(join(folder, to), { recursive: true, mode: 0o700 });
+  copyFileSync(join(folder, from, PROVIDED_FILES.authority), join(folder, to, PROVIDED_FILES.authority));
 }
