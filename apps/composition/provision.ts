@@ -39,6 +39,8 @@ export const PROVIDED_FILES = {
   databaseUrl: 'database-url',
   eventStore: 'event-store',
   kafkaPassword: 'kafka-password',
+  /** Authorities of servers that are the operator's own: PostgreSQL, KurrentDB, Kafka. */
+  trusted: 'trusted.pem',
 } as const;
 
 /** Names of the key files that a process holds. */

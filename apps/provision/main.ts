@@ -5,7 +5,8 @@ import { readConfig } from '#libs/platform';
 import { migrateInstallation, provisionInstallation } from './provision.js';
 import { SERVERS, type ServerName } from './servers.js';
 
-const USAGE = `Usage: provision --folder <folder> [--keys <folder>] [--servers postgres,kurrentdb,kafka] [--kubernetes]
+const USAGE = `Usage: provision --folder <folder> [--keys <folder>] [--servers postgres,kurrentdb,kafka]
+                 [--trust <pem>] [--kubernetes]
        provision --folder <folder> --database`;
 
 /**
@@ -18,6 +19,7 @@ try {
       folder: { type: 'string' },
       keys: { type: 'string' },
       servers: { type: 'string', default: '' },
+      trust: { type: 'string' },
       kubernetes: { type: 'boolean', default: false },
       database: { type: 'boolean', default: false },
     },
@@ -34,6 +36,7 @@ try {
         folder,
         keysDir: resolve(values.keys ?? `${folder}/keys`),
         servers: servers as ServerName[],
+        trust: values.trust,
         kubernetes: values.kubernetes,
       });
   process.stdout.write(`${lines.join('\n')}\n`);

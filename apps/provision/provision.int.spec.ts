@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -43,7 +43,14 @@ afterAll(async () => {
 const settings = () =>
   readConfig({ MINGJING_DATABASE_URL: database.url, MINGJING_DATABASE_OWNER_URL: database.ownerUrl });
 const provision = (more = {}, config = settings()) =>
-  provisionInstallation(config, { folder, keysDir: join(folder, 'keys'), servers: [], kubernetes: false, ...more });
+  provisionInstallation(config, {
+    folder,
+    keysDir: join(folder, 'keys'),
+    servers: [],
+    trust: undefined,
+    kubernetes: false,
+    ...more,
+  });
 const content = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');
 const everything = () =>
   Object.fromEntries(
@@ -107,6 +114,25 @@ test('the manifests hold what the folders hold', async () => {
       expect(Buffer.from(text, 'base64').toString()).toBe(content(name, file));
     }
   }
+});
+
+test('the authorities of the operator’s servers go to every process, the password of Kafka to those who hear it', async () => {
+  const trust = join(folder, 'operator.pem');
+  writeFileSync(trust, 'operator');
+  const kafka = {
+    MINGJING_DATABASE_URL: 'postgres://elsewhere.example/mingjing?sslmode=verify-full',
+    MINGJING_KAFKA_BROKERS: 'kafka.example:9093',
+    MINGJING_KAFKA_SASL: 'scram-sha-512',
+    MINGJING_KAFKA_USERNAME: 'mingjing',
+    MINGJING_KAFKA_PASSWORD: 'kafka-secret',
+  };
+  await provision({ trust }, readConfig(kafka));
+  for (const name of PROCESSES) expect(content(name, 'trusted.pem')).toBe('operator');
+  expect(content('relay', 'kafka-password')).toBe('kafka-secret');
+  expect(readdirSync(join(folder, 'audit'))).not.toContain('kafka-password');
+  await provision({ trust }, readConfig({ ...kafka, MINGJING_FEED: 'kafka' }));
+  expect(content('audit', 'kafka-password')).toBe('kafka-secret');
+  expect(content('audit', 'database-url')).toContain('?sslmode=verify-full');
 });
 
 test('the database gets a role for each process, which may append its own events and no others; twice is as once', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HubConfig } from '#libs/platform';
 import {
@@ -21,6 +21,8 @@ export interface ProvisionOptions {
   readonly keysDir: string;
   /** Servers that are part of the installation and not the operator's own. */
   readonly servers: readonly ServerName[];
+  /** Authorities (PEM) of the operator's own servers. */
+  readonly trust: string | undefined;
   /** Whether to write the same as manifests, to `secrets.yaml`. */
   readonly kubernetes: boolean;
 }
@@ -32,7 +34,7 @@ export interface ProvisionOptions {
  */
 export async function provisionInstallation(
   config: HubConfig,
-  { folder, keysDir, servers, kubernetes }: ProvisionOptions,
+  { folder, keysDir, servers, trust, kubernetes }: ProvisionOptions,
 ): Promise<readonly string[]> {
   const provided = await provision(folder, keysDir, servers, ['kurrentdb']);
   const own = provisionServers(folder, servers);
@@ -47,7 +49,11 @@ export async function provisionInstallation(
     const eventStore = config.eventStore ?? own.eventStore ?? asRole(databaseUrl, name, password);
     writeEventStore(join(place, PROVIDED_FILES.eventStore), eventStore);
     const kafkaPassword = config.kafka?.sasl?.password;
-    if (kafkaPassword !== undefined) writeSecret(join(place, PROVIDED_FILES.kafkaPassword), kafkaPassword);
+    const hearsKafka = name === 'relay' || config.feed === 'kafka';
+    if (kafkaPassword !== undefined && hearsKafka) {
+      writeSecret(join(place, PROVIDED_FILES.kafkaPassword), kafkaPassword);
+    }
+    if (trust !== undefined) copyFileSync(trust, join(place, PROVIDED_FILES.trusted));
   }
   const lines = [
     `${folder} holds a folder for each of ${PROCESSES.join(', ')}${servers.map((name) => `, ${name}`).join('')}.`,
@@ -55,8 +61,16 @@ export async function provisionInstallation(
   ];
   if (!kubernetes) return lines;
   const manifests = join(folder, 'secrets.yaml');
-  writeSecret(manifests, secretManifests(folder, config.databaseOwnerUrl));
+  writeSecret(manifests, secretManifests(folder, databaseJob(config, trust)));
   return [...lines, `The same as Kubernetes Secrets: kubectl apply -n mingjing -f ${manifests}`];
+}
+
+/** What the job that prepares the database finds in its own secret. */
+function databaseJob({ databaseOwnerUrl }: HubConfig, trust: string | undefined): Readonly<Record<string, Buffer>> {
+  return {
+    ...(databaseOwnerUrl !== undefined && { 'owner-url': Buffer.from(databaseOwnerUrl) }),
+    ...(trust !== undefined && { [PROVIDED_FILES.trusted]: readFileSync(trust) }),
+  };
 }
 
 /**

@@ -14,8 +14,11 @@ export function filesOf(name: ProcessName): readonly string[] {
   return [...Object.values(PROVIDED_FILES), ...keyFilesOf(name)];
 }
 
-/** A Kubernetes Secret for each process, and one for the job that prepares the database, as one YAML stream. */
-export function secretManifests(folder: string, ownerUrl: string | undefined): string {
+/**
+ * A Kubernetes Secret for each process, and one for the job that prepares the database, as one YAML stream.
+ * @param database files of that job
+ */
+export function secretManifests(folder: string, database: Readonly<Record<string, Buffer>>): string {
   const secret = (name: string, files: Readonly<Record<string, Buffer>>) => ({
     apiVersion: 'v1',
     kind: 'Secret',
@@ -27,6 +30,6 @@ export function secretManifests(folder: string, ownerUrl: string | undefined): s
     const there = filesOf(name).filter((file) => existsSync(join(folder, name, file)));
     return secret(name, Object.fromEntries(there.map((file) => [file, readFileSync(join(folder, name, file))])));
   });
-  if (ownerUrl !== undefined) secrets.push(secret('database', { 'owner-url': Buffer.from(ownerUrl) }));
+  if ('owner-url' in database) secrets.push(secret('database', database));
   return secrets.map((each) => stringify(each, { lineWidth: 0 })).join('---\n');
 }
