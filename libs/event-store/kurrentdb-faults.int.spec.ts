@@ -1,11 +1,7 @@
 import { type AllStreamSubscription, jsonEvent, KurrentDBClient } from '@kurrent/kurrentdb-client';
 import { Log } from '../../test/services/kurrentdb/log.js';
-import {
-  type Cluster,
-  type KurrentStandIn,
-  type StandInOptions,
-  startKurrentStandIn,
-} from '../../test/services/kurrentdb/stand-in.js';
+import type { Cluster, StandInOptions } from '../../test/services/kurrentdb/options.js';
+import { type KurrentStandIn, startKurrentStandIn } from '../../test/services/kurrentdb/stand-in.js';
 import { collect, isCaughtUp, someEvent } from './event-store-kit.contract.js';
 import { KurrentEventStore } from './kurrentdb/kurrent-event-store.js';
 import {

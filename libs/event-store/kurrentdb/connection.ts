@@ -53,13 +53,22 @@ export class Connection {
   }
 }
 
-/** The client reads files and says of a missing one neither which nor whose. */
+/**
+ * The client reads files and says of a missing one neither which nor whose; the half of it that reads takes a password
+ * as it stands in the address, with its percent signs, so it is given decoded.
+ */
 function clientOf(url: string): KurrentDBClient {
   for (const [, encoded] of url.matchAll(/[?&](?:tlsCAFile|userCertFile|userKeyFile)=([^&]+)/gi)) {
     const file = decodeURIComponent(encoded!);
     if (!existsSync(file)) throw new Error(`MINGJING_EVENT_STORE names a file that is not there: ${file}`);
   }
-  return KurrentDBClient.connectionString(url);
+  const client = KurrentDBClient.connectionString(url.replace(/^esdb/, 'kurrentdb')); // the old name prints a warning
+  const [, username, password] = /^[^:]+:\/\/([^:@/]+):([^@/]+)@/.exec(url) ?? [];
+  if (username !== undefined && password !== undefined) {
+    const credentials = { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+    client.setCredentialsProvider(async () => credentials);
+  }
+  return client;
 }
 
 /** An append of nothing: refused by the client for a server that has no multi-stream append, else by the server. */

@@ -15,6 +15,7 @@ import { LimitError, UnreachableError } from '../port.js';
 const TOO_LARGE = new Set(['append-record-size-exceeded', 'transaction-max-size-exceeded']);
 const PERMISSION_DENIED = 7;
 const RESOURCE_EXHAUSTED = 8;
+const UNAUTHENTICATED = 16;
 /** gRPC codes by which a server says that it has done nothing. */
 const NOTHING_DONE = new Set([3, 5, 6, 7, 8, 9, 11, 12, 16]);
 
@@ -50,7 +51,7 @@ export function isNotLeader(error: unknown): boolean {
 
 /** Whether the server refused who is asking, or what for. */
 export function isDenied(error: unknown): boolean {
-  return error instanceof AccessDeniedError || grpcCode(error) === PERMISSION_DENIED;
+  return error instanceof AccessDeniedError || [PERMISSION_DENIED, UNAUTHENTICATED].includes(grpcCode(error) ?? -1);
 }
 
 /** Whether the server knows who is asking, and refuses what for. */
