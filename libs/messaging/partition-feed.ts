@@ -125,7 +125,7 @@ export class PartitionFeed implements Pick<EventStore, 'follow'> {
       if (item === undefined) {
         await this.#arrived.wait(signal);
       } else if ('caughtUp' in item) {
-        if (item.caughtUp > last) yield item;
+        if (item.caughtUp >= last) yield item; // what a filter passed over counts as well
       } else if ('damaged' in item) {
         yield* fromStore();
         this.#handled(item.damaged);
