@@ -35,11 +35,18 @@ interface Place {
   readonly managementPort: number;
 }
 
-/** Starts every service as a process of its own on this machine, from one configuration, the hub's own. */
+/** The settings of one process, as environment variables. */
+export type ProcessSettings = Readonly<Record<string, string>>;
+
+/**
+ * Starts every service as a process of its own on this machine, from one configuration, the hub's own.
+ * @param alter has the last word on the settings of each process, for instance when something stands between two of them
+ */
 export async function startInstallation(
   config: HubConfig,
   replicas: Replicas,
   say: (line: string) => void,
+  alter: (name: ProcessName, settings: ProcessSettings) => ProcessSettings = (_, settings) => settings,
 ): Promise<Installation> {
   // 1. Database, keys, certificates
   await portIsFree(config.host, config.port);
@@ -64,7 +71,10 @@ export async function startInstallation(
       say(line);
     };
     const processes = places.map((place) => {
-      const environment = settingsOf(config, place, provided[place.name], urls[place.name], replicasOf);
+      const environment = alter(
+        place.name,
+        settingsOf(config, place, provided[place.name], urls[place.name], replicasOf),
+      );
       const label = place.replica === 0 ? place.name : `${place.name}-${place.replica + 1}`;
       const program = join(import.meta.dirname, '..', place.name, 'main.js');
       return new Supervised(label, program, environment, heard, place.name === 'gateway');
