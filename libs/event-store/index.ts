@@ -1,5 +1,6 @@
 export { inTodaysShape, withCatalogue } from './catalogue-event-store.js';
 export { type Alongside, type CommandOutcome, commandRefusals, newEvent, runCommand } from './command-runner.js';
+export { createKurrentUsers, type KurrentUserToMake, kurrentUrlOf } from './kurrentdb/service-users.js';
 export { MemoryEventStore } from './memory.js';
 export { MemorySubscriptions } from './memory-subscriptions.js';
 export { type OpenedEventStore, openEventStore } from './open-event-store.js';

@@ -7,6 +7,7 @@ import type { StandInOptions } from '../../test/services/kurrentdb/options.js';
 import { type KurrentStandIn, startKurrentStandIn } from '../../test/services/kurrentdb/stand-in.js';
 import { collect, someEvent } from './event-store-kit.contract.js';
 import { KurrentEventStore } from './kurrentdb/kurrent-event-store.js';
+import { createKurrentUsers, kurrentUrlOf } from './kurrentdb/service-users.js';
 import { keepByAccessLists, keepByPolicies } from './kurrentdb/stream-rights.js';
 import { openEventStore } from './open-event-store.js';
 import { ForbiddenCategoryError } from './port.js';
@@ -156,6 +157,25 @@ describe('KurrentDB: certificates, users and rights (stand-in)', () => {
       await expect(client.setStreamMetadata('camera-1', { maxCount: 1 })).rejects.toThrow();
       await expect(client.appendToStream('$policies', jsonEvent({ type: 'X', data: {} }))).rejects.toThrow();
       expect(standIn.log.stream('camera-1')).toHaveLength(1);
+    });
+
+    test('users of the services are made, or given their password anew, with the rights of each', async () => {
+      const standIn = await start({ tls, users: { ...USERS }, licensed: true });
+      const admin = urlOf(standIn, 'admin');
+      const users = SERVICES.map(({ user, categories }) => ({ user: `mingjing_${user}`, password: 'one', categories }));
+      await createKurrentUsers(admin, users, 'policies');
+      const anew = users.map((user) => ({ ...user, password: 'p@ss/2 %' }));
+      await createKurrentUsers(admin, anew, 'policies');
+      await expect(openEventStore(kurrentUrlOf(admin, 'mingjing_access', 'one'))).rejects.toThrow(/credentials/);
+      const access = await open(kurrentUrlOf(admin, 'mingjing_access', 'p@ss/2 %'));
+      await append(access, 'session-1');
+      await expect(append(access, 'camera-1')).rejects.toBeInstanceOf(ForbiddenCategoryError);
+    });
+
+    test('only an administrator makes users', async () => {
+      const standIn = await start({ tls, users: { ...USERS } });
+      const user = { user: 'thief', password: 'x', categories: ['camera'] };
+      await expect(createKurrentUsers(urlOf(standIn, 'access'), [user], 'access-lists')).rejects.toThrow(/denied/i);
     });
 
     test('without the licence that is said, and everything is as before', async () => {

@@ -105,3 +105,13 @@ function sentenceOf(error: unknown): Error {
   }
   return error instanceof Error ? error : new Error(said);
 }
+
+/** Does what takes an administrator, whose name and password stand in the address. */
+export async function asAdmin(url: string, act: (client: KurrentDBClient) => Promise<void>): Promise<void> {
+  const connection = await Connection.open(url, async () => undefined);
+  try {
+    await act(connection.client);
+  } finally {
+    await connection.close();
+  }
+}

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jsonEvent, type KurrentDBClient, WrongExpectedVersionError } from '@kurrent/kurrentdb-client';
 import { newId } from '#libs/kernel';
-import { Connection } from './connection.js';
+import { asAdmin, Connection } from './connection.js';
 import { ID_CATEGORY } from './filters.js';
 import { asRead, isForbidden } from './kurrent-errors.js';
 
@@ -82,15 +82,6 @@ function policiesFor(users: readonly KurrentServiceUser[]) {
     ],
     defaultStreamRules: { userStreams: 'nobody', systemStreams: 'admins' },
   };
-}
-
-async function asAdmin(url: string, act: (client: KurrentDBClient) => Promise<void>): Promise<void> {
-  const connection = await Connection.open(url, async () => undefined);
-  try {
-    await act(connection.client);
-  } finally {
-    await connection.close();
-  }
 }
 
 async function write(client: KurrentDBClient, stream: string, type: string, data: object): Promise<void> {

@@ -110,6 +110,12 @@ export function deletedV1(stream: string): Failure {
   return new Failure(code.FAILED_PRECONDITION, `Event stream '${stream}' is deleted.`, metadata);
 }
 
+export function userConflict(name: string): Failure {
+  const metadata = exception('user-conflict');
+  metadata.set('login-name', name);
+  return new Failure(code.FAILED_PRECONDITION, `User '${name}' already exists.`, metadata);
+}
+
 function exception(name: string): Metadata {
   const metadata = new Metadata();
   metadata.set('exception', name);

@@ -9,7 +9,7 @@ export interface StandInOptions {
   /** PEM files; without them it speaks plain HTTP/2. With `caFile` it wants a certificate of that authority from users. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile?: string };
   /** Passwords by user; with them every call needs one. `admin` may do everything, others what {@link may} says. */
-  readonly users?: Readonly<Record<string, string>>;
+  readonly users?: Record<string, string>;
   /** Whether it has the licence that stream policies take. */
   readonly licensed?: boolean;
   /** Makes it a node of a cluster; the first node leads. */

@@ -6,10 +6,10 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { append, appendSession, batchAppend, type Judge, nameOf } from './appending.js';
-import { denied, deniedV1, Failure, notLeader, notLeaderV1 } from './failures.js';
+import { denied, deniedV1, Failure, notLeader, notLeaderV1, userConflict } from './failures.js';
 import type { Log } from './log.js';
 import type { StandInFaults, StandInOptions } from './options.js';
-import { features, gossip, pb, services, shared } from './protocol.js';
+import { features, gossip, pb, services, shared, userMessages } from './protocol.js';
 import { read } from './reading.js';
 import { type Action, may } from './rights.js';
 
@@ -60,6 +60,7 @@ export function serverOf(node: Node): Server {
       appendRecords: (_call: never, done: Done) => done({ code: code.UNIMPLEMENTED, details: 'not in this stand-in' }),
     } as unknown as UntypedServiceImplementation);
   }
+  server.addService(services.users, userServices(node));
   server.addService(services.gossip, {
     read: (_call: never, done: Done) => done(null, members(node)),
   } as unknown as UntypedServiceImplementation);
@@ -140,6 +141,26 @@ function userOf(metadata: Metadata, { users }: StandInOptions): string | undefin
   const [, name = '', password] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded ?? '', 'base64').toString('utf8')) ?? [];
   const known = Object.hasOwn(users, name) && users[name] === password;
   return known ? name : new Failure(code.UNAUTHENTICATED, 'authentication failed');
+}
+
+/** Users are made and changed by the administrator, in the record that the stand-in was started with. */
+function userServices({ options }: Node): UntypedServiceImplementation {
+  type Request = { getLoginName(): string; getPassword?(): string; getNewPassword?(): string };
+  const change = (Response: new () => unknown, isNew: boolean) => {
+    return (call: Call & { request: { getOptions(): Request | undefined } }, done: Done) => {
+      const { users } = options;
+      const wanted = call.request.getOptions()!;
+      const name = wanted.getLoginName();
+      if (users === undefined || userOf(call.metadata, options) !== 'admin') return done(deniedV1());
+      if (isNew && Object.hasOwn(users, name)) return done(userConflict(name));
+      users[name] = wanted.getPassword?.() ?? wanted.getNewPassword?.() ?? '';
+      done(null, new Response());
+    };
+  };
+  return {
+    create: change(userMessages.CreateResp, true),
+    resetPassword: change(userMessages.ResetPasswordResp, false),
+  } as unknown as UntypedServiceImplementation;
 }
 
 function removal(node: Node, how: 'deleted' | 'tombstoned', Response: new () => unknown) {
