@@ -77,7 +77,7 @@ export async function startInstallation(
       );
       const label = place.replica === 0 ? place.name : `${place.name}-${place.replica + 1}`;
       const program = join(import.meta.dirname, '..', place.name, 'main.js');
-      return new Supervised(label, program, environment, heard, place.name === 'gateway');
+      return new Supervised(label, program, environment, heard);
     });
 
     // 3. The services side by side, the gateway when they answer

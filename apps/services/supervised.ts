@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import cluster from 'node:cluster';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,13 +15,11 @@ export class Supervised {
   #stopping = false;
   #failures = 0;
 
-  /** @param sharesPort whether the next process may listen on the same port while the last one still runs */
   constructor(
     readonly name: string,
     private readonly program: string,
     private readonly environment: Readonly<Record<string, string>>,
     private readonly say: (line: string) => void,
-    private readonly sharesPort: boolean,
   ) {}
 
   get pid(): number | undefined {
@@ -46,24 +44,18 @@ export class Supervised {
     await end(this.#child);
   }
 
-  /** Starts it anew; where the port can be shared, before the old one ends. */
+  /** Starts it anew, and ends the old one when the new one answers. */
   async restart(): Promise<void> {
     const old = this.#child;
     this.#child = undefined; // its end is wanted
-    if (!this.sharesPort) await end(old);
     await this.start();
     await end(old);
   }
 
+  /** The ports that a process listens on are held here, so that its successor may listen before it ends. */
   #launch(): ChildProcess {
-    if (this.sharesPort) {
-      cluster.setupPrimary({ exec: this.program, args: [], silent: true });
-      return cluster.fork(this.environment).process;
-    }
-    return spawn(process.execPath, [this.program], {
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...inherited(), ...this.environment },
-    });
+    cluster.setupPrimary({ exec: this.program, args: [], silent: true });
+    return cluster.fork({ ...withheld(), ...this.environment }).process;
   }
 
   #ready(child: ChildProcess): Promise<void> {
@@ -111,8 +103,8 @@ async function end(child: ChildProcess | undefined): Promise<void> {
   clearTimeout(timer);
 }
 
-/** What a child needs of this process's environment; settings are given to each by name. */
-function inherited(): Record<string, string> {
-  const { PATH = '', HOME = '', TZ = '' } = process.env;
-  return { PATH, HOME, TZ };
+/** What of this process's environment is not for its children: their settings are given to each by name. */
+function withheld(): Record<string, undefined> {
+  const names = Object.keys(process.env).filter((name) => name.startsWith('MINGJING_') || name === 'NODE_OPTIONS');
+  return Object.fromEntries(names.map((name) => [name, undefined]));
 }
