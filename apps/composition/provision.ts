@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { rightsOf } from '#libs/catalogue';
-import { createServiceRoles } from '#libs/event-store';
+import { createKurrentUsers, createServiceRoles, kurrentUrlOf } from '#libs/event-store';
 import { publicJwks } from '#libs/identity';
 import { SERVICES } from '#libs/platform';
 import { makeCertificates } from '#libs/remote';
@@ -107,12 +107,14 @@ export function newPassword(): string {
   return randomBytes(24).toString('base64url');
 }
 
-/** The address of a database as the role of one process. */
+/** Name of a process as a user of the database, and of KurrentDB. */
+function roleOf(name: ProcessName): string {
+  return `mingjing_${name}`;
+}
+
+/** The address of PostgreSQL or KurrentDB as the user of one process. */
 export function asRole(url: string, name: ProcessName, password: string): string {
-  const own = new URL(url);
-  own.username = `mingjing_${name}`;
-  own.password = password;
-  return own.href;
+  return kurrentUrlOf(url, roleOf(name), password);
 }
 
 /**
@@ -123,7 +125,7 @@ export async function prepareDatabase(
   ownerUrl: string,
   passwordOf: Readonly<Record<ProcessName, string>>,
 ): Promise<void> {
-  const roles = PROCESSES.map((name) => ({ name, role: `mingjing_${name}`, rights: rightsOf(name) }));
+  const roles = PROCESSES.map((name) => ({ name, role: roleOf(name), rights: rightsOf(name) }));
   await createServiceRoles(
     ownerUrl,
     roles.map(({ name, role, rights: { categories, schemas } }) => ({
@@ -138,6 +140,24 @@ export async function prepareDatabase(
     ownerUrl,
     roles.map(({ role, rights }) => ({ role, uses: rights.vault })),
   );
+}
+
+/**
+ * Makes a user of KurrentDB for each process, which may append to the stream categories of that process.
+ * @param adminUrl address with the name and password of an administrator
+ * @param keepBy who sees to it: the server, by stream policies, or without a licence for these the program itself
+ */
+export async function prepareKurrent(
+  adminUrl: string,
+  passwordOf: Readonly<Record<ProcessName, string>>,
+  keepBy: 'policies' | 'access-lists',
+): Promise<void> {
+  const users = PROCESSES.map((name) => ({
+    user: roleOf(name),
+    password: passwordOf[name],
+    categories: rightsOf(name).categories,
+  }));
+  await createKurrentUsers(adminUrl, users, keepBy);
 }
 
 /** Writes a secret so that whoever reads it finds the whole of it. */

@@ -7,7 +7,7 @@ import { SERVERS, type ServerName } from './servers.js';
 
 const USAGE = `Usage: provision --folder <folder> [--keys <folder>] [--servers postgres,kurrentdb,kafka]
                  [--trust <pem>] [--kubernetes]
-       provision --folder <folder> --database`;
+       provision --folder <folder> --database [--access-lists]`;
 
 /**
  * Prepares an installation in parts: certificates, keys and passwords into a folder for each process, or the database
@@ -22,6 +22,7 @@ try {
       trust: { type: 'string' },
       kubernetes: { type: 'boolean', default: false },
       database: { type: 'boolean', default: false },
+      'access-lists': { type: 'boolean', default: false },
     },
   });
   if (values.folder === undefined) throw new Error(USAGE);
@@ -31,7 +32,7 @@ try {
   const unknown = servers.filter((name) => !(SERVERS as readonly string[]).includes(name));
   if (unknown.length > 0) throw new Error(`--servers ${unknown.join(',')}: servers are ${SERVERS.join(', ')}.`);
   const lines = values.database
-    ? await migrateInstallation(config, folder)
+    ? await migrateInstallation(config, folder, values['access-lists'] ? 'access-lists' : 'policies')
     : await provisionInstallation(config, {
         folder,
         keysDir: resolve(values.keys ?? `${folder}/keys`),

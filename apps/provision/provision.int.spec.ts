@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { parseAllDocuments } from 'yaml';
-import { ForbiddenCategoryError, PostgresEventStore } from '#libs/event-store';
+import { ForbiddenCategoryError, openEventStore, PostgresEventStore } from '#libs/event-store';
 import { newId } from '#libs/kernel';
 import { readConfig } from '#libs/platform';
+import { makeCertificates } from '#libs/remote';
+import { startKurrentStandIn } from '../../test/services/kurrentdb/stand-in.js';
 import { type FreshDatabase, freshDatabase } from '../../test/services/postgres.js';
 import { PROCESSES } from '../composition/provision.js';
 import { migrateInstallation, provisionInstallation } from './provision.js';
@@ -153,6 +155,44 @@ test('the database gets a role for each process, which may append its own events
     await expect(append('grant')).rejects.toThrow(ForbiddenCategoryError);
   } finally {
     await store.close();
+  }
+});
+
+test('KurrentDB gets a user for each process, kept to its own categories; nobody signs in as administrator', async () => {
+  await makeCertificates(join(folder, 'tls'), ['localhost']);
+  const [certFile, keyFile, caFile] = ['localhost.pem', 'localhost.key', 'ca.pem'].map((file) =>
+    join(folder, 'tls', file),
+  ) as [string, string, string];
+  const standIn = await startKurrentStandIn({
+    tls: { certFile, keyFile },
+    users: { admin: 'admin-pass' },
+    licensed: true,
+  });
+  const address = `localhost:${standIn.port}?tlsCAFile=${caFile}`;
+  const config = readConfig({
+    MINGJING_DATABASE_URL: database.url,
+    MINGJING_DATABASE_OWNER_URL: database.ownerUrl,
+    MINGJING_EVENT_STORE: `kurrentdb://admin:admin-pass@${address}`,
+  });
+  try {
+    await provision({}, config);
+    for (const name of PROCESSES) expect(content(name, 'event-store')).toMatch(`kurrentdb://mingjing_${name}:`);
+    const said = await migrateInstallation(config, folder, 'policies');
+    expect(said.at(-1)).toMatch(/by the server by its policies/);
+    const { store, close } = await openEventStore(content('registry', 'event-store'));
+    const append = (stream: string) =>
+      store.append([
+        {
+          stream,
+          expected: 'no-stream',
+          events: [{ id: newId(), type: 'Tried', version: 1, data: {}, metadata: METADATA }],
+        },
+      ]);
+    await append('camera-1');
+    await expect(append('grant-1')).rejects.toThrow(ForbiddenCategoryError);
+    await close();
+  } finally {
+    await standIn.stop();
   }
 });
 

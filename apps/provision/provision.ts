@@ -8,6 +8,7 @@ import {
   PROVIDED_FILES,
   type ProcessName,
   prepareDatabase,
+  prepareKurrent,
   provision,
   writeSecret,
 } from '../composition/provision.js';
@@ -42,12 +43,15 @@ export async function provisionInstallation(
   if (databaseUrl === undefined) {
     throw new Error('MINGJING_DATABASE_URL: say where PostgreSQL is, or let --servers postgres make one.');
   }
+  if (config.eventStore !== undefined && !isKurrent(config.eventStore)) {
+    throw new Error('MINGJING_EVENT_STORE: events in PostgreSQL are kept in the database of MINGJING_DATABASE_URL.');
+  }
+  const eventStore = config.eventStore ?? own.eventStore ?? databaseUrl;
   for (const name of PROCESSES) {
     const place = provided[name].folder;
     const password = passwordIn(place) ?? newPassword();
     writeSecret(join(place, PROVIDED_FILES.databaseUrl), asRole(databaseUrl, name, password));
-    const eventStore = config.eventStore ?? own.eventStore ?? asRole(databaseUrl, name, password);
-    writeEventStore(join(place, PROVIDED_FILES.eventStore), eventStore);
+    writeEventStore(join(place, PROVIDED_FILES.eventStore), asRole(eventStore, name, password));
     const kafkaPassword = config.kafka?.sasl?.password;
     const hearsKafka = name === 'relay' || config.feed === 'kafka';
     if (kafkaPassword !== undefined && hearsKafka) {
@@ -66,18 +70,25 @@ export async function provisionInstallation(
 }
 
 /** What the job that prepares the database finds in its own secret. */
-function databaseJob({ databaseOwnerUrl }: HubConfig, trust: string | undefined): Readonly<Record<string, Buffer>> {
+function databaseJob(config: HubConfig, trust: string | undefined): Readonly<Record<string, Buffer>> {
+  const { databaseOwnerUrl, eventStore = databaseOwnerUrl } = config;
   return {
     ...(databaseOwnerUrl !== undefined && { 'owner-url': Buffer.from(databaseOwnerUrl) }),
+    ...(eventStore !== undefined && { [PROVIDED_FILES.eventStore]: Buffer.from(eventStore) }),
     ...(trust !== undefined && { [PROVIDED_FILES.trusted]: readFileSync(trust) }),
   };
 }
 
 /**
- * Brings the database up to date, with a role for each process that signs in by the password in its folder.
+ * Brings the database up to date, with a role for each process that signs in by the password in its folder; in
+ * KurrentDB, where that keeps the events, a user for each.
  * @throws Error in one sentence
  */
-export async function migrateInstallation(config: HubConfig, folder: string): Promise<readonly string[]> {
+export async function migrateInstallation(
+  config: HubConfig,
+  folder: string,
+  keepBy: 'policies' | 'access-lists' = 'policies',
+): Promise<readonly string[]> {
   if (config.databaseOwnerUrl === undefined) {
     throw new Error('MINGJING_DATABASE_OWNER_URL: only the owner of the database can make roles and alter tables.');
   }
@@ -86,8 +97,14 @@ export async function migrateInstallation(config: HubConfig, folder: string): Pr
     if (password === undefined) throw new Error(`${join(folder, name)} holds no database-url: provision it first.`);
     return [name, password] as const;
   });
-  await prepareDatabase(config.databaseOwnerUrl, Object.fromEntries(passwords) as Record<ProcessName, string>);
-  return [`The database is up to date and has a role for each of ${PROCESSES.join(', ')}.`];
+  const passwordOf = Object.fromEntries(passwords) as Record<ProcessName, string>;
+  await prepareDatabase(config.databaseOwnerUrl, passwordOf);
+  const done = `The database is up to date and has a role for each of ${PROCESSES.join(', ')}.`;
+  if (config.eventStore === undefined || !isKurrent(config.eventStore)) return [done];
+  await prepareKurrent(config.eventStore, passwordOf, keepBy);
+  const keeper =
+    keepBy === 'policies' ? 'the server by its policies' : 'their own programs; the server keeps out others';
+  return [done, `KurrentDB has a user for each, kept to their own categories by ${keeper}.`];
 }
 
 /** The password that a process signs in to the database by, when it has one. */
@@ -97,9 +114,13 @@ function passwordIn(folder: string): string | undefined {
   return decodeURIComponent(new URL(readFileSync(path, 'utf8').trim()).password);
 }
 
+function isKurrent(url: string): boolean {
+  return !url.startsWith('postgres');
+}
+
 /** Events stay where they are: another kind of store would begin with none. */
 function writeEventStore(path: string, url: string): void {
-  const kind = (address: string) => (/^postgres/.test(address) ? 'PostgreSQL' : 'KurrentDB');
+  const kind = (address: string) => (isKurrent(address) ? 'KurrentDB' : 'PostgreSQL');
   if (existsSync(path)) {
     const before = kind(readFileSync(path, 'utf8'));
     if (before !== kind(url)) {

@@ -12,21 +12,23 @@ export const MOUNT = '/run/mingjing';
 
 /** Addresses of the servers as the processes reach them. */
 export interface ServerAddresses {
-  /** Without user and password: each process has its own. */
+  /** Both without user and password: each process has its own. */
   readonly databaseUrl?: string;
   readonly eventStore?: string;
 }
 
 /**
  * What the servers of one machine need besides their certificates: passwords nobody has to type, and the key store of
- * Kafka. The address of the database's owner goes into `database`, for the job that prepares it.
+ * Kafka. The addresses of the owner and the administrator go into `database`, for the job that prepares both.
  */
 export function provisionServers(folder: string, servers: readonly ServerName[]): ServerAddresses {
   const addresses: { databaseUrl?: string; eventStore?: string } = {};
   if (servers.includes('postgres')) {
     const password = secretIn(join(folder, 'postgres', 'owner-password'), newPassword);
     const database = `postgres:5432/mingjing?sslmode=verify-full&sslrootcert=${MOUNT}/${PROVIDED_FILES.authority}`;
-    writeSecret(join(folder, 'database', 'owner-url'), `postgres://mingjing_owner:${password}@${database}`);
+    const owner = `postgres://mingjing_owner:${password}@${database}`;
+    writeSecret(join(folder, 'database', 'owner-url'), owner);
+    writeSecret(join(folder, 'database', PROVIDED_FILES.eventStore), owner);
     copyAuthority(folder, 'postgres', 'database');
     addresses.databaseUrl = `postgres://${database}`;
   }
@@ -34,7 +36,9 @@ export function provisionServers(folder: string, servers: readonly ServerName[])
     const password = secretIn(join(folder, 'kurrentdb', 'admin-password'), newPassword);
     secretIn(join(folder, 'kurrentdb', 'ops-password'), newPassword);
     copyAuthority(folder, 'kurrentdb', join('kurrentdb', 'trusted'));
-    addresses.eventStore = `kurrentdb://admin:${password}@kurrentdb:2113?tls=true&tlsCAFile=${MOUNT}/${PROVIDED_FILES.authority}`;
+    const server = `kurrentdb:2113?tls=true&tlsCAFile=${MOUNT}/${PROVIDED_FILES.authority}`;
+    writeSecret(join(folder, 'database', PROVIDED_FILES.eventStore), `kurrentdb://admin:${password}@${server}`);
+    addresses.eventStore = `kurrentdb://${server}`;
   }
   if (servers.includes('kafka')) {
     // Kafka takes key and certificate from one file.
