@@ -94,9 +94,10 @@ export function following({ fresh, one, opened }: Kit): void {
     const taken: unknown[] = [];
     let said = 0n;
     const heard = new Waiters();
+    const head = await opened.store.head();
     const running = (async () => {
       const options = { filter: { categories: ['taken'] }, signal: stop.signal };
-      for await (const item of opened.store.follow(await opened.store.head(), options)) {
+      for await (const item of opened.store.follow(head, options)) {
         if (isCaughtUp(item)) said = item.caughtUp;
         else taken.push(item.data);
         heard.wake();

@@ -1,4 +1,4 @@
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AllStreamSubscription, KurrentDBClient, Position } from '@kurrent/kurrentdb-client';
 import type { CaughtUp, EventFilter, EventStore, RecordedEvent } from '../port.js';
 import { isPassing } from '../postgres/connections.js';
@@ -7,9 +7,12 @@ import { passes, serverFilter } from './filters.js';
 import { isNotLeader, isSilence } from './kurrent-errors.js';
 import { recorded } from './recorded.js';
 
-/** Without word from the subscription for so long the store itself is asked how far it is. */
+/** Without word from the subscription for so long the store itself is asked how far it is; ever less often. */
 const QUIET_MS = 250;
+const QUIET_MS_MAX = 4_000;
 const BACK_OFF_MS = [20, 100, 500, 2_000] as const;
+/** How long a checkpoint waits at most before it looks again whether the events ahead of it have been handed out. */
+const HELD_MS = 50;
 /** Events that wait to be taken; the subscription stands still above. */
 const WAITING_MAX = 1_000;
 
@@ -43,15 +46,17 @@ export async function* followAll(
       said = last;
       // 2. What comes
       live = new Live(client(), last, filter, signal);
-      for (;;) {
-        const item = await live.next(QUIET_MS);
+      for (let quietMs = QUIET_MS; ; ) {
+        const item = await live.next(quietMs);
         if (signal.aborted) return;
         if (item === 'lost') break;
         if (item === 'quiet') {
           if ((await store.head()) > last) break; // something was passed over without a word: look for oneself
+          quietMs = Math.min(2 * quietMs, QUIET_MS_MAX);
           continue;
         }
         failures = 0;
+        quietMs = QUIET_MS;
         if ('caughtUp' in item) {
           if (item.caughtUp > last) last = item.caughtUp;
         } else if (item.position > last) {
@@ -77,6 +82,7 @@ export async function* followAll(
 class Live {
   readonly #waiting: (RecordedEvent | CaughtUp)[] = [];
   readonly #arrived = new Waiters();
+  readonly #handedOut = new Waiters();
   readonly #subscription: AllStreamSubscription;
   #failure: unknown;
   #lost = false;
@@ -98,6 +104,7 @@ class Live {
       },
     });
     this.#subscription.on('data', (resolved) => {
+      this.#handedOut.wake();
       try {
         this.#take(recorded(resolved));
       } catch (error) {
@@ -126,6 +133,7 @@ class Live {
 
   async close(): Promise<void> {
     this.#lost = true;
+    this.#handedOut.wake();
     this.#subscription.on('error', () => {});
     await this.#subscription.unsubscribe().catch(() => {});
   }
@@ -135,8 +143,8 @@ class Live {
    * takes in nothing more until this is done, so what it still holds is waited for.
    */
   async #passed(subscription: AllStreamSubscription, position: bigint): Promise<void> {
-    while (subscription.readableLength > 0 && !this.#lost) await setImmediate();
-    this.#take({ caughtUp: position });
+    while (subscription.readableLength > 0 && !this.#lost) await this.#handedOut.wait(this.signal, HELD_MS);
+    if (!this.#lost) this.#take({ caughtUp: position }); // lost, the client may still hold events ahead of it
   }
 
   #take(item: RecordedEvent | CaughtUp): void {
@@ -152,5 +160,6 @@ class Live {
     this.#failure ??= error;
     this.#lost = true;
     this.#arrived.wake();
+    this.#handedOut.wake();
   }
 }
