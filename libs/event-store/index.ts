@@ -25,7 +25,7 @@ export {
   type StreamAppend,
   type StreamAppended,
 } from './port.js';
-export { isPassing } from './postgres/connections.js';
+export { isPassing, PooledClient } from './postgres/connections.js';
 export { type Leadership, leadershipOf } from './postgres/leadership.js';
 export { migrateEventStore } from './postgres/migrations.js';
 export type { StoreRole } from './postgres/permissions.js';

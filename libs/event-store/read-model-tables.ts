@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { DataSource, type MigrationInterface } from 'typeorm';
+import { PooledClient } from './postgres/connections.js';
 
 /** Extensions, made by the owner in the schema `public`, are found behind the service's own schema. */
 const SEARCH_PATH = (schema: string) => `${schema},public`;
@@ -44,7 +45,7 @@ export async function openTables(url: string, schema: string, definition: Tables
     connectTimeoutMS: CONNECT_MS_MAX,
     applicationName: `mingjing ${schema}`,
     poolErrorHandler: () => {}, // an idle connection was lost; the next query makes a new one
-    extra: { options: `-c search_path=${SEARCH_PATH(schema)} -c timezone=UTC`, keepAlive: true },
+    extra: { Client: PooledClient, options: `-c search_path=${SEARCH_PATH(schema)} -c timezone=UTC`, keepAlive: true },
   });
   await withSchemaLock(url, schema, async (client) => {
     await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);

@@ -153,6 +153,21 @@ describe('read model', () => {
     expect((await rows(cameras)).reduce((sum, { seen }) => sum + seen, 0)).toBe(300);
   });
 
+  test('a connection that breaks in the very moment it is handed out breaks nothing else', async () => {
+    const tables = await openTables(database.url, definition.schema, definition);
+    const { master } = tables.driver as unknown as { master: pg.Pool };
+    await new Promise<void>((resolve, reject) => {
+      master.connect((error, client, release) => {
+        if (error !== undefined) return reject(error);
+        client!.emit('error', new Error('terminating connection due to administrator command'));
+        release(true);
+        resolve();
+      });
+    });
+    expect(await tables.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    await tables.destroy();
+  });
+
   test('a connection cut while the lease is being taken only delays', async () => {
     await (await model()).stop();
     const tables = await openTables(database.url, definition.schema, definition);

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { PooledClient } from '#libs/event-store';
 
 const CONNECTIONS_MAX = 4;
 const CONNECT_MS_MAX = 5_000;
@@ -15,7 +16,8 @@ export function servicePool(url: string): pg.Pool {
     connectionTimeoutMillis: CONNECT_MS_MAX,
     query_timeout: QUERY_MS_MAX,
     keepAlive: true,
-  });
+    Client: PooledClient,
+  } as pg.PoolConfig);
   pool.on('error', () => undefined);
   return pool;
 }

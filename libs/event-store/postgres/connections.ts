@@ -29,6 +29,17 @@ export function connectionConfig(url: string): pg.PoolConfig {
   };
 }
 
+/**
+ * A client whose connection may break at any moment, also in the one in which a pool hands it out and nobody listens to
+ * it yet. Whoever uses it hears of the break by the query that fails.
+ */
+export class PooledClient extends pg.Client {
+  constructor(config?: string | pg.ClientConfig) {
+    super(config);
+    this.on('error', () => {});
+  }
+}
+
 /** Leaves every value as the text that PostgreSQL sent. */
 export const AS_TEXT = { getTypeParser: () => (text: string) => text };
 

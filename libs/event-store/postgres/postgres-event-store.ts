@@ -12,7 +12,7 @@ import {
   type StreamAppend,
 } from '../port.js';
 import { AppendQueue, type Execute } from './append-queue.js';
-import { AS_TEXT, connectionConfig, untilThere } from './connections.js';
+import { AS_TEXT, connectionConfig, PooledClient, untilThere } from './connections.js';
 import { HeadWatcher } from './head-watcher.js';
 import { COLUMNS, eventsOf, type Page, PageReader, type Row, rowToEvent } from './pages.js';
 
@@ -132,7 +132,7 @@ export class PostgresEventStore extends EventStore {
 }
 
 function pool(url: string, max: number): pg.Pool {
-  const made = new pg.Pool({ ...connectionConfig(url), max });
+  const made = new pg.Pool({ ...connectionConfig(url), max, Client: PooledClient } as pg.PoolConfig);
   made.on('error', () => {}); // an idle connection was lost; the next query makes a new one
   return made;
 }
