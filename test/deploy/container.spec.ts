@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import type { AboutSetting } from '#libs/platform';
 import { settings } from '#libs/platform';
 import { settingsIn } from './settings.js';
@@ -57,4 +59,23 @@ test('every setting says what it means', () => {
       expect.stringMatching(/\w{3}/),
     ]);
   }
+});
+
+test('the probe knows ready from not ready, and takes waiting for one’s turn for ready only when it is told to', async () => {
+  let [code, status] = [200, 'up'];
+  const server = createServer((_request, response) => response.writeHead(code).end(JSON.stringify({ status })));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const probe = (...args: string[]) =>
+    new Promise<number | null>((resolve) => {
+      const env = { ...process.env, MINGJING_MANAGEMENT_PORT: String(port), NODE_OPTIONS: '' };
+      spawn(process.execPath, ['dist/apps/probe/main.js', ...args], { env }).once('exit', resolve);
+    });
+  expect(await probe()).toBe(0);
+  [code, status] = [503, 'standby'];
+  expect([await probe(), await probe('--standby')]).toEqual([1, 0]);
+  [code, status] = [503, 'down'];
+  expect([await probe(), await probe('--standby')]).toEqual([1, 1]);
+  await new Promise((resolve) => server.close(resolve));
+  expect(await probe('--standby')).toBe(1);
 });
