@@ -73,10 +73,28 @@ class CatalogueEventStore extends EventStore {
   }
 }
 
-/** An event with data of the current version. @throws Error when its type is not known, or its version not yet */
+/** An event of the log that this program cannot read: its type is not known any more, or its version not yet. */
+export class UnreadableEventError extends Error {
+  override readonly name = 'UnreadableEventError';
+
+  constructor(
+    readonly position: bigint,
+    override readonly cause: unknown,
+  ) {
+    super(
+      `the event at position ${position} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+    );
+  }
+}
+
+/** An event with data of the current version. @throws UnreadableEventError */
 export function inTodaysShape(event: RecordedEvent, catalogue: EventCatalogue): RecordedEvent {
-  const { version } = catalogue.get(event.type);
-  if (event.version === version) return event;
-  if (event.version > version) throw new Error(`event ${event.type} was written by a newer program`);
-  return { ...event, version, data: catalogue.upcast(event.type, event.version, event.data) };
+  try {
+    const { version } = catalogue.get(event.type);
+    if (event.version === version) return event;
+    if (event.version > version) throw new Error(`event ${event.type} was written by a newer program`);
+    return { ...event, version, data: catalogue.upcast(event.type, event.version, event.data) };
+  } catch (error) {
+    throw new UnreadableEventError(event.position, error);
+  }
 }

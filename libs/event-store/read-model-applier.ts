@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import type { Clock } from '#libs/kernel';
 import { followTraces } from '#libs/tracing';
+import { UnreadableEventError } from './catalogue-event-store.js';
 import { type EventFilter, type EventStore, passes, type RecordedEvent } from './port.js';
 import { isPassing } from './postgres/connections.js';
 import { FencedError, Lease, type Session } from './postgres/lease.js';
@@ -59,6 +60,7 @@ export class ReadModelApplier {
   /**
    * Follows the store until the signal aborts or the lease is lost.
    * @throws FencedError or a lost connection's error: the caller starts again from the stored position
+   * @throws UnreadableEventError when what stands before that event has taken effect
    */
   async run(signal: AbortSignal): Promise<void> {
     const session = new AbortController();
@@ -73,11 +75,9 @@ export class ReadModelApplier {
     try {
       await this.#follow(session.signal);
       if (failure) throw failure;
-      await this.turns.take(async () => {
-        await this.#storePosition();
-        await this.lease.release();
-      });
+      await this.#letGo();
     } catch (error) {
+      if (error instanceof UnreadableEventError) await this.#letGo(); // a newer program may go on at once
       throw whatEnded(this.runner, error);
     } finally {
       session.abort();
@@ -85,6 +85,13 @@ export class ReadModelApplier {
       await ticking;
       await this.runner.release().catch(() => {});
     }
+  }
+
+  #letGo(): Promise<void> {
+    return this.turns.take(async () => {
+      await this.#storePosition();
+      await this.lease.release();
+    });
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
@@ -104,13 +111,18 @@ export class ReadModelApplier {
       );
       this.progress.advance(events.at(-1)!.position);
     };
-    for await (const item of this.feed.follow(this.lease.position, { filter, signal })) {
-      if ('caughtUp' in item) {
-        await flush();
-        this.progress.advance(item.caughtUp);
-      } else if (batch.push(item) >= BATCH_MAX) {
-        await flush();
+    try {
+      for await (const item of this.feed.follow(this.lease.position, { filter, signal })) {
+        if ('caughtUp' in item) {
+          await flush();
+          this.progress.advance(item.caughtUp);
+        } else if (batch.push(item) >= BATCH_MAX) {
+          await flush();
+        }
       }
+    } catch (error) {
+      if (error instanceof UnreadableEventError) await flush(); // what stands before it
+      throw error;
     }
   }
 

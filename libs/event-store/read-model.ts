@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, EntityManager, MigrationInterface } from 'typeorm';
 import { type Clock, SystemClock } from '#libs/kernel';
+import { UnreadableEventError } from './catalogue-event-store.js';
 import type { EventStore } from './port.js';
 import { isPassing } from './postgres/connections.js';
 import { FencedError } from './postgres/lease.js';
@@ -31,6 +32,8 @@ export interface ReadModelOptions {
 }
 
 const STAND_BY_MS = 200;
+/** An event that this program cannot read is tried again so often: a newer program may have taken over. */
+const UNREADABLE_MS = 5_000;
 
 /**
  * Keeps the tables of one service up to date with the store. Effects and position are stored in one transaction, so
@@ -47,6 +50,7 @@ export class ReadModel {
   #session = new AbortController();
   #ended: Promise<void> = Promise.resolve();
   #swap: Promise<void> | undefined;
+  #unreadable: UnreadableEventError | undefined;
 
   constructor(
     readonly definition: ReadModelDefinition,
@@ -82,6 +86,13 @@ export class ReadModel {
   /** Position up to which events have taken effect (or are parked). */
   get position(): bigint {
     return this.#progress.position;
+  }
+
+  /** What somebody must mend before events go on taking effect, in one sentence. */
+  get fault(): string | undefined {
+    if (this.#unreadable === undefined || this.position >= this.#unreadable.position) return undefined;
+    const { position, message } = this.#unreadable;
+    return `the event at position ${position} cannot be read: ${message}`;
   }
 
   /** Resolves once events up to the position have taken effect (or are parked). @throws NotReachedError */
@@ -210,6 +221,11 @@ export class ReadModel {
           await this.#standBy(signal);
         }
       } catch (error) {
+        if (error instanceof UnreadableEventError) {
+          this.#unreadable = error;
+          await this.#standBy(signal, UNREADABLE_MS);
+          continue;
+        }
         if (!(error instanceof FencedError) && !isPassing(error)) throw error;
         await this.#standBy(signal);
       } finally {
@@ -218,8 +234,8 @@ export class ReadModel {
     }
   }
 
-  async #standBy(signal: AbortSignal): Promise<void> {
-    await sleep(STAND_BY_MS, undefined, { signal }).catch(() => {});
+  async #standBy(signal: AbortSignal, ms = STAND_BY_MS): Promise<void> {
+    await sleep(ms, undefined, { signal }).catch(() => {});
   }
 }
 

@@ -92,9 +92,7 @@ export class Relay {
       // What went wrong is still true while it is tried again, until another process has taken over.
       const standingBy = setTimeout(() => this.#is('standing-by'), failures > 0 ? STAND_BY_MS : 0);
       try {
-        leadership = await leadershipOf(RELAY, this.options.positionsUrl, signal).finally(() =>
-          clearTimeout(standingBy),
-        );
+        leadership = await this.#turn(signal).finally(() => clearTimeout(standingBy));
         await this.#lead(leadership, signal, () => {
           failures = 0;
         });
@@ -106,6 +104,18 @@ export class Relay {
       } finally {
         await leadership?.resign();
       }
+    }
+  }
+
+  /** Waits until no other process relays. @throws KafkaFaultError when the database that says so refuses to */
+  async #turn(signal: AbortSignal): Promise<Leadership> {
+    try {
+      return await leadershipOf(RELAY, this.options.positionsUrl, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      // It has waited for a database that was away.
+      const why = error instanceof Error ? error.message : String(error);
+      throw new KafkaFaultError(`the database of positions refuses: ${why}.`, { cause: error });
     }
   }
 

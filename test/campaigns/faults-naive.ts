@@ -31,7 +31,7 @@ await effects.query(TABLES);
 const positions = await connected('naive position');
 
 async function stored(name: string): Promise<bigint> {
-  const { rows } = await positions.query('SELECT position FROM naive.position WHERE name = $1', [name]);
+  const { rows } = await effects.query('SELECT position FROM naive.position WHERE name = $1', [name]);
   return BigInt((rows[0] as { position: string } | undefined)?.position ?? -1);
 }
 

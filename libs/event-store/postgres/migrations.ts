@@ -70,7 +70,7 @@ const MIGRATIONS: readonly (readonly [name: string, sql: string])[] = [
  * @param roles who may append to what: one role that may append everything (a hub), or a role a service; roles named
  *   in an earlier call and not in this one lose what they had. Without it the owner itself may append, and nothing else
  *   changes.
- * @throws Error in one sentence when a role may act as the owner
+ * @throws Error in one sentence when a role may act as the owner, or a newer program has changed the schema
  */
 export async function migrateEventStore(ownerUrl: string, roles?: string | readonly StoreRole[]): Promise<void> {
   const client = new pg.Client({ connectionString: ownerUrl });
@@ -81,7 +81,11 @@ export async function migrateEventStore(ownerUrl: string, roles?: string | reado
     await client.query(`
       CREATE SCHEMA IF NOT EXISTS event_store;
       CREATE TABLE IF NOT EXISTS event_store.migration (name text PRIMARY KEY, ran_at timestamptz DEFAULT now());`);
-    const { rows } = await client.query<{ name: string }>('SELECT name FROM event_store.migration');
+    const { rows } = await client.query<{ name: string }>('SELECT name FROM event_store.migration ORDER BY name');
+    const newer = rows.find((row) => !MIGRATIONS.some(([name]) => name === row.name));
+    if (newer !== undefined) {
+      throw new Error(`the event store was last used by a newer program (migration ${newer.name}); run that one.`);
+    }
     for (const [name, sql] of MIGRATIONS) {
       if (rows.some((row) => row.name === name)) continue;
       await client.query(sql);

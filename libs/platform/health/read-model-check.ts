@@ -20,6 +20,7 @@ export function readModelCheck(
   let freshAt: number | undefined;
   return async () => {
     const [head, parked] = await Promise.all([stages.head(), stages.parked(schema)]);
+    if (model.fault !== undefined) return { up: false, says: `read model ${schema} stands still: ${model.fault}` };
     const aside = parked === 0 ? '' : `, ${parked} events are parked`;
     if (await caughtUp(model, head)) {
       freshAt = now();

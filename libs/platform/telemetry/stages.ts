@@ -23,7 +23,8 @@ export interface StagesNow {
 }
 
 /** The parts of a read model that are looked at. */
-export type WatchedModel = Pick<ReadModel, 'definition' | 'position' | 'reached' | 'parkedCount'>;
+export type WatchedModel = Pick<ReadModel, 'definition' | 'position' | 'reached' | 'parkedCount'> &
+  Partial<Pick<ReadModel, 'fault'>>;
 
 /** Knows where each stage of truth can be read: appended → projected → delivered, and what was parked on the way. */
 @Injectable()
