@@ -59,15 +59,20 @@ const services = (parse(filled(example), { merge: true }) as { services: Record<
 const ours = PROCESSES.map((name) => [name, services[name]!] as const);
 const JOBS = ['provision', 'database'];
 
+/** Docker's own where there is one, else the reader of Compose files that it is made of. */
+const checker =
+  spawnSync('docker', ['compose', 'version'], { stdio: 'ignore' }).status === 0
+    ? ['docker', 'compose', '-f', 'FILE', 'config', '-q']
+    : [composeChecker(), 'FILE'];
+
 /** Whether the reader of Compose files takes it; docker's own where there is one. @returns what it complains of */
 function complaint(content: string): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'mingjing-compose-'));
   try {
     const file = join(folder, 'compose.yaml');
     writeFileSync(file, content.replaceAll('$', '$$$$'));
-    const docker = spawnSync('docker', ['compose', 'version'], { stdio: 'ignore' }).status === 0;
-    const [program, args] = docker ? ['docker', ['compose', '-f', file, 'config', '-q']] : [composeChecker(), [file]];
-    const { status, stderr } = spawnSync(program, args as string[], {
+    const [program, ...args] = checker.map((part) => (part === 'FILE' ? file : part));
+    const { status, stderr } = spawnSync(program!, args, {
       encoding: 'utf8',
       env: { PATH: process.env.PATH ?? '', HOME: folder },
     });

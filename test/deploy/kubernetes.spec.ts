@@ -77,6 +77,7 @@ const overlays: Readonly<Record<string, readonly Resource[]>> = {
   county: build('county'),
   province: build('province'),
 };
+const schema = new KubernetesSchema(kubernetesSchemas('1.30'));
 const workloads = (resources: readonly Resource[]) => resources.filter(({ spec }) => spec?.template !== undefined);
 const nameOf = ({ spec }: Resource) => spec!.template!.metadata.labels[NAME]!;
 const processOf = (workload: Resource) => workload.spec!.template!.spec.containers[0]!;
@@ -96,7 +97,6 @@ function environmentOf(workload: Resource, resources: readonly Resource[]): Reco
 
 describe.each(Object.entries(overlays))('%s', (overlay, resources) => {
   test('fits the schemas of Kubernetes; a field with a slip in it would not', () => {
-    const schema = new KubernetesSchema(kubernetesSchemas('1.30'));
     // The operator of Prometheus brings its own kinds.
     const known = resources.filter(({ apiVersion }) => !apiVersion.startsWith('monitoring.coreos.com/'));
     expect(known.flatMap((resource) => schema.faults(resource))).toEqual([]);
