@@ -118,7 +118,7 @@ async function takeTurn(work: ProcessName, config: HubConfig, identity: TlsIdent
   process.once('SIGTERM', ended);
   process.once('SIGINT', ended);
   try {
-    return await leadershipOf(work, config.databaseUrl!, waiting.signal);
+    return await leadershipOf(work, config.databaseUrl!, waiting.signal, { throughOutages: true });
   } finally {
     process.off('SIGTERM', ended);
     process.off('SIGINT', ended);

@@ -17,8 +17,8 @@ describe('a work that only one process may do', () => {
     await database.drop();
   });
 
-  const lead = async (work = 'media', signal = never) => {
-    const leader = await leadershipOf(work, database.url, signal);
+  const lead = async (work = 'media', signal = never, throughOutages = false) => {
+    const leader = await leadershipOf(work, database.url, signal, { throughOutages });
     leaders.push(leader);
     return leader;
   };
@@ -46,6 +46,26 @@ describe('a work that only one process may do', () => {
     await admin.end();
     expect(await first.lost).toMatch(/^another process may do the work of media now/);
     await second;
+  });
+
+  test('one that goes on through outages holds it anew when nobody was quicker, and is told when somebody was', async () => {
+    const first = await lead('media', never, true);
+    const admin = new pg.Client({ connectionString: database.ownerUrl });
+    await admin.connect();
+    const cut = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mingjing leader of media'`;
+    const epoch = async () => {
+      const { rows } = await admin.query(`SELECT epoch FROM event_store.subscription WHERE name = 'media'`);
+      return Number(rows[0]!.epoch);
+    };
+    await admin.query(`${cut} AND datname = current_database()`);
+    while ((await epoch()) < 2) await isOver(Promise.resolve());
+    expect(await isOver(first.lost)).toBe(false);
+    // While it is cut off another one takes over.
+    await admin.query(`UPDATE event_store.subscription SET epoch = 9, heartbeat = now() WHERE name = 'media'`);
+    await admin.query(`SELECT pg_advisory_lock(hashtextextended('lease event_store.subscription media', 9))`);
+    await admin.query(`${cut} AND datname = current_database()`);
+    expect(await first.lost).toMatch(/^another process may do the work of media now/);
+    await admin.end();
   });
 
   test('one that hangs with its connection open is taken over, and told when it wakes', async () => {

@@ -1,9 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../libs/platform/embedded-postgres.js';
 import { freePort, type HubProcess, startHubProcess } from '../services/hub-process.js';
 import { type RtspServer, startRtspServer } from '../services/rtsp.js';
 import type { Answer, User } from './api.js';
@@ -13,6 +11,7 @@ import { Checks } from './checks.js';
 import { MODES } from './modes.js';
 import { readPlaylist } from './player.js';
 import { connect, register } from './registration.js';
+import { kurrentInHand, OUTAGES, postgresInHand, type StoreInHand } from './store-outages.js';
 
 const DAY_MS = 86_400_000;
 /** The promise: so long after the event store has gone nothing is sent any more. */
@@ -20,12 +19,15 @@ const AFTERLIFE_MS_MAX = 15_000;
 const RECORDED_MS = 12_000;
 const RECOVERY_MS_MAX = 30_000;
 
-describe.each(MODES)('as $name', ({ composition, prepare }) => {
+// The outage is that of the event store in PostgreSQL.
+describe.each(MODES.filter(({ name }) => name !== 'kurrentdb'))('as $name', ({ composition, prepare }) => {
   const folder = mkdtempSync(join(tmpdir(), 'outage-'));
   const told: string[] = [];
   const checks = new Checks((line) => told.push(line));
   let prepared: Awaited<ReturnType<typeof prepare>>;
-  let postgres: EmbeddedPostgres;
+  let postgres: Awaited<ReturnType<typeof postgresInHand>>;
+  /** Where the events are. */
+  let store: StoreInHand;
   let camera: RtspServer;
   let hub: HubProcess;
   let cast: Cast;
@@ -35,17 +37,18 @@ describe.each(MODES)('as $name', ({ composition, prepare }) => {
   const players: Player[] = [];
 
   beforeAll(async () => {
-    postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
+    postgres = await postgresInHand(join(folder, 'postgres'));
     camera = await startRtspServer();
     prepared = await prepare();
+    store = prepared.kurrent === undefined ? postgres : kurrentInHand(prepared.kurrent);
     hub = await startHubProcess(
       {
         ...prepared.settings,
         MINGJING_DATA: join(folder, 'data'),
         MINGJING_PORT: String(await freePort()),
         MINGJING_SOURCE_NETWORKS: '127.0.0.1/32',
-        MINGJING_DATABASE_URL: postgres.serviceUrl,
-        MINGJING_DATABASE_OWNER_URL: postgres.ownerUrl,
+        MINGJING_DATABASE_URL: postgres.server.serviceUrl,
+        MINGJING_DATABASE_OWNER_URL: postgres.server.ownerUrl,
       },
       (line) => told.push(`hub | ${line}`),
       composition,
@@ -151,19 +154,7 @@ describe.each(MODES)('as $name', ({ composition, prepare }) => {
   }
 
   /** What stands on a playback's stream, read past the hub. */
-  async function onRecord(playbackId: string): Promise<{ type: string; data: Record<string, unknown> }[]> {
-    return asOwner(async (client) => {
-      const sql = 'SELECT type, data FROM event_store.event WHERE stream = $1 ORDER BY position';
-      const { rows } = await client.query<{ type: string; data: string }>(sql, [`playback-${playbackId}`]);
-      return rows.map(({ type, data }) => ({ type, data: JSON.parse(data) as Record<string, unknown> }));
-    });
-  }
-
-  async function asOwner<T>(act: (client: pg.Client) => Promise<T>): Promise<T> {
-    const client = new pg.Client({ connectionString: postgres.ownerUrl });
-    await client.connect();
-    return act(client).finally(() => client.end());
-  }
+  const onRecord = (playbackId: string) => store.onRecord(`playback-${playbackId}`);
 
   async function until(what: string, holds: () => Promise<boolean> | boolean, msMax: number): Promise<void> {
     for (const from = performance.now(); performance.now() - from < msMax; await sleep(200)) {
@@ -188,12 +179,9 @@ describe.each(MODES)('as $name', ({ composition, prepare }) => {
 
     test('with a ticket in hand sends no byte while the start cannot be written', async () => {
       const { id, url } = ticketOf(await of().by.post('/api/v1/playbacks', of().ask));
-      await asOwner(async (client) => {
-        await client.query('BEGIN');
-        await client.query('LOCK TABLE event_store.event IN EXCLUSIVE MODE'); // reads go on, appends wait
+      await store.whileAppendsWait(async () => {
         expect((await readPlaylist(url)).status).toBe(503);
         expect((await onRecord(id)).map(({ type }) => type)).toEqual(['PlaybackAuthorised']);
-        await client.query('ROLLBACK');
       });
       await until('plays once the start is on record', async () => (await readPlaylist(url)).status === 200, 10_000);
       expect((await onRecord(id)).map(({ type }) => type)).toEqual(['PlaybackAuthorised', 'PlaybackStarted']);
@@ -207,31 +195,7 @@ describe.each(MODES)('as $name', ({ composition, prepare }) => {
     expect(running.map(playing)).toEqual([true, true]);
   }, 60_000);
 
-  /** Processes of the server; its backends have process groups of their own. */
-  function processesOf({ pid }: EmbeddedPostgres): number[] {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-    return [pid, ...children.split(' ').filter(Boolean).map(Number)];
-  }
-
-  const OUTAGES = {
-    hangs: {
-      begin: async () => {
-        for (const pid of processesOf(postgres)) process.kill(pid, 'SIGSTOP');
-      },
-      end: async () => {
-        for (const pid of processesOf(postgres)) process.kill(pid, 'SIGCONT');
-      },
-    },
-    'is stopped': {
-      begin: () => postgres.stop(),
-      end: async () => {
-        const port = Number(new URL(postgres.serviceUrl).port);
-        postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres'), port });
-      },
-    },
-  } as const;
-
-  test.each(Object.keys(OUTAGES) as (keyof typeof OUTAGES)[])(
+  test.each(OUTAGES)(
     'when the event store %s nothing new plays, what plays ends within 15 s, and the hub serves again by itself',
     async (kind) => {
       const running = [await Player.start(live), await Player.start(recorded)];
@@ -240,7 +204,7 @@ describe.each(MODES)('as $name', ({ composition, prepare }) => {
       await until('both play', () => running.every(playing), 10_000);
 
       const begun = performance.now();
-      await OUTAGES[kind].begin();
+      await store.begin(kind);
       let ended = false;
       const answers: Answer[] = [];
       // Neither a new decision nor a ticket that was never used opens anything.
@@ -263,7 +227,7 @@ describe.each(MODES)('as $name', ({ composition, prepare }) => {
         expect((await fetch(`${hub.url}/health/live`)).status).toBe(200);
         ended = true;
       } finally {
-        await OUTAGES[kind].end();
+        await store.end(kind);
         await asking;
         if (!ended) process.stderr.write(`${told.slice(-30).join('\n')}\n`);
       }
