@@ -22,7 +22,7 @@ export function noFindings(): Findings {
 
 /** A reader of the topics waits so long for the first message, and then for each next one. */
 const FIRST_MS_MAX = 20_000;
-const QUIET_MS = 4_000;
+const QUIET_MS = 15_000;
 
 /** Opens the log past every line that can fail. */
 export async function withLog<T>(world: World, act: (store: PostgresEventStore) => Promise<T>): Promise<T> {
