@@ -81,9 +81,7 @@ export class UnreadableEventError extends Error {
     readonly position: bigint,
     override readonly cause: unknown,
   ) {
-    super(
-      `the event at position ${position} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-    );
+    super(cause instanceof Error ? cause.message : String(cause));
   }
 }
 
