@@ -1,13 +1,18 @@
 import type { Composition } from '../services/hub-process.js';
 import { startKafka } from '../services/kafka/broker.js';
-import { startKurrentStandIn } from '../services/kurrentdb/stand-in.js';
+import { type KurrentStandIn, startKurrentStandIn } from '../services/kurrentdb/stand-in.js';
 
 /** One way in which the same services are put together; the same scenarios must hold in each. */
 export interface Mode {
   readonly name: string;
   readonly composition: Composition;
   /** Starts what the mode needs besides the hub; gives the settings that lead there. */
-  prepare(): Promise<{ readonly settings: Readonly<Record<string, string>>; stop(): Promise<void> }>;
+  prepare(): Promise<{
+    readonly settings: Readonly<Record<string, string>>;
+    /** Where the events are when they are not in PostgreSQL, and the server is one that a test may hold. */
+    readonly kurrent?: KurrentStandIn;
+    stop(): Promise<void>;
+  }>;
 }
 
 const ALL: readonly Mode[] = [
@@ -29,7 +34,7 @@ const ALL: readonly Mode[] = [
       const { KURRENTDB_URL: real } = process.env;
       const standIn = real === undefined ? await startKurrentStandIn() : undefined;
       const stop = async () => void (await standIn?.stop());
-      return { settings: { MINGJING_EVENT_STORE: real ?? standIn!.url }, stop };
+      return { settings: { MINGJING_EVENT_STORE: real ?? standIn!.url }, stop, ...(standIn && { kurrent: standIn }) };
     },
   },
 ];

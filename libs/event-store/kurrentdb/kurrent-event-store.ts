@@ -51,6 +51,8 @@ const ID_TYPE = 'EventIdTaken';
 /** Reads at once when an append must find out what stands already. */
 const READS_AT_ONCE = 32;
 const PAGE = 500;
+/** The half of the client that reads knows no deadline. */
+const READ_MS_MAX = 5_000;
 /** Reads ask the leader: another node may lag behind what this process, or the reader of a page before, has seen. */
 const FROM_LEADER = { requiresLeader: true } as const;
 const ONE = { ...FROM_LEADER, maxCount: 1 } as const;
@@ -238,14 +240,13 @@ export class KurrentEventStore extends EventStore {
     for (let again = false; ; again = true) {
       const { client } = this.connection;
       try {
-        const all: T[] = [];
-        for await (const each of begin(client)) all.push(each);
-        return all;
+        return await within(READ_MS_MAX, all(begin(client)));
       } catch (error) {
         if (error instanceof StreamNotFoundError) return [];
-        if (!isSilence(error) && !isNotLeader(error)) throw asRead(error);
+        const late = error instanceof UnreachableError;
+        if (!late && !isSilence(error) && !isNotLeader(error)) throw asRead(error);
         await this.connection.renew(client);
-        if (again || client === this.connection.client) throw asRead(error);
+        if (late || again || client === this.connection.client) throw asRead(error);
       }
     }
   }
@@ -330,6 +331,19 @@ function judge(error: unknown, parts: readonly CheckedPart[], attempt: number): 
   }
   if (isSilence(error)) throw new OutcomeUnknownError(stream, error);
   throw asLimit(error) ?? error;
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const taken: T[] = [];
+  for await (const item of items) taken.push(item);
+  return taken;
+}
+
+/** @throws UnreachableError when it takes longer */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new UnreachableError(`KurrentDB does not answer within ${ms} ms`)), ms);
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 function holds(expected: StreamAppend['expected'], last: bigint | undefined): boolean {

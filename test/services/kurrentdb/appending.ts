@@ -12,7 +12,7 @@ type SessionReq = InstanceType<typeof v2.AppendRequest>;
 type SessionResp = InstanceType<typeof v2.AppendSessionResponse>;
 
 /** Decides about one append: write it, refuse it, or never answer. */
-export type Judge = (writes: readonly StreamWrite[]) => Outcome | Failure | undefined;
+export type Judge = (writes: readonly StreamWrite[]) => Promise<Outcome | Failure | undefined>;
 
 /** `Streams.Append`: one stream. */
 export function append(
@@ -27,10 +27,10 @@ export function append(
     const proposed = message.getProposedMessage();
     if (proposed !== undefined) events.push(proposedOf(proposed));
   });
-  call.on('end', () => {
+  call.on('end', async () => {
     const stream = nameOf(options!.getStreamIdentifier()!);
     const expected = options!.hasRevision() ? BigInt(options!.getRevision()) : wordOf(options!);
-    const outcome = judge([{ stream, expected, events }]);
+    const outcome = await judge([{ stream, expected, events }]);
     if (outcome === undefined) return;
     if (outcome instanceof Failure) return done(outcome as never);
     if (outcome.kind === 'deleted') return done(deletedV1(stream) as never);
@@ -59,7 +59,7 @@ export function append(
 /** `Streams.BatchAppend`: many appends over one connection, each answered by its correlation id. */
 export function batchAppend(judge: Judge, call: ServerDuplexStream<BatchReq, BatchResp>): void {
   const open = new Map<string, { options: NonNullable<ReturnType<BatchReq['getOptions']>>; events: Proposed[] }>();
-  call.on('data', (message: BatchReq) => {
+  call.on('data', async (message: BatchReq) => {
     const correlation = message.getCorrelationId()!;
     const key = Buffer.from(correlation.serializeBinary()).toString('hex');
     const batch = open.get(key) ?? { options: message.getOptions()!, events: [] };
@@ -70,7 +70,7 @@ export function batchAppend(judge: Judge, call: ServerDuplexStream<BatchReq, Bat
     const { options, events } = batch;
     const stream = nameOf(options.getStreamIdentifier()!);
     const expected = options.hasStreamPosition() ? BigInt(options.getStreamPosition()) : wordOf(options);
-    const outcome = judge([{ stream, expected, events }]);
+    const outcome = await judge([{ stream, expected, events }]);
     if (outcome === undefined) return;
     if (outcome instanceof Failure) {
       call.emit('error', outcome);
@@ -117,9 +117,9 @@ export function appendSession(
     });
   });
   call.on('error', () => undefined);
-  call.on('end', () => {
+  call.on('end', async () => {
     if (writes.length === 0) return done(noRequests() as never);
-    const outcome = judge(writes);
+    const outcome = await judge(writes);
     if (outcome === undefined) return;
     if (outcome instanceof Failure) return done(outcome as never);
     if (outcome.kind === 'deleted') return done(tombstoned(outcome.stream) as never);

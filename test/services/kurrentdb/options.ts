@@ -33,6 +33,8 @@ export interface StandInFaults {
   cutAfterAppend: number;
   /** An append is written and never answered. */
   silentAfterAppend: number;
+  /** Nothing is answered: to no append, or to nobody at all, as by a server that hangs; what waits is done afterwards. */
+  held: 'nothing' | 'appends' | 'everything';
   /** The connections are cut when so many more events have been read or followed, then again after the next number. */
   readonly cutAfterEvents: number[];
 }

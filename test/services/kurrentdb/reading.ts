@@ -13,13 +13,19 @@ const FORWARDS = 0;
 /** Events that a live filter may pass over before it tells how far it is, unless the request says otherwise. */
 const WINDOW = 32;
 
-/**
- * `Streams.Read`: streams and `$all`, both directions, filters, subscriptions.
- * @param sent is told of every event that has gone out
- */
-export async function read(log: Log, call: Call, sent: () => void): Promise<void> {
+/** What the server has to do with reading. */
+interface Hooks {
+  /** Is told of every event that has gone out. */
+  readonly sent: () => void;
+  /** Resolves when the server answers at all. */
+  readonly released: () => Promise<void>;
+}
+
+/** `Streams.Read`: streams and `$all`, both directions, filters, subscriptions. */
+export async function read(log: Log, call: Call, { sent, released }: Hooks): Promise<void> {
+  await released();
   const options = call.request.getOptions()!;
-  if (options.hasSubscription()) return subscribe(log, call, options, sent);
+  if (options.hasSubscription()) return subscribe(log, call, options, { sent, released });
   const structured = options.getUuidOption()?.hasStructured() ?? true;
   const count = Number(options.getCount());
   const lines = options.hasStream() ? ofStream(log, call, options) : ofAll(log, options);
@@ -73,7 +79,7 @@ function ofStream(log: Log, call: Call, options: Options): Iterable<Line> | unde
   return lines.filter(({ revision }) => from === undefined || revision <= from).reverse();
 }
 
-async function subscribe(log: Log, call: Call, options: Options, sent: () => void): Promise<void> {
+async function subscribe(log: Log, call: Call, options: Options, { sent, released }: Hooks): Promise<void> {
   const structured = options.getUuidOption()?.hasStructured() ?? true;
   const filter = filterOf(options);
   const filtered = options.getFilter();
@@ -93,6 +99,7 @@ async function subscribe(log: Log, call: Call, options: Options, sent: () => voi
   while (!call.cancelled && !call.destroyed) {
     wake = Promise.withResolvers<void>();
     for (; at < log.lines.length && !call.cancelled; at += 1) {
+      await released();
       const line = log.lines[at]!;
       if (filter(line)) {
         await send(call, eventOf(line, structured));

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   status as code,
   type Metadata,
@@ -24,6 +25,8 @@ interface Node {
   readonly cut: () => void;
 }
 
+const HOLD_MS = 20;
+
 type Call = { readonly metadata: Metadata; emit(event: string, error: unknown): boolean };
 type Done = (error: unknown, response?: unknown) => void;
 
@@ -44,7 +47,7 @@ export function serverOf(node: Node): Server {
       const all = call.request.getOptions()!.getStream()?.getStreamIdentifier();
       const refused = refusal(node, call.metadata, '$r', all === undefined ? '$all' : nameOf(all));
       if (refused !== undefined) call.emit('error', refused);
-      else read(log, call, sent).catch(() => undefined);
+      else read(log, call, { sent, released: () => released(node, 'everything') }).catch(() => undefined);
     },
     append: (call: Parameters<typeof append>[1], done: never) => append(judgeOf(node, call.metadata, 1), call, done),
     batchAppend: (call: Parameters<typeof batchAppend>[1]) => batchAppend(judgeOf(node, call.metadata, 1), call),
@@ -82,7 +85,8 @@ function cutDuring({ faults, cut }: Node, call: ServerReadableStream<unknown, un
 /** Decides about an append in the protocol of the server's first or second generation. */
 function judgeOf(node: Node, metadata: Metadata, generation: 1 | 2): Judge {
   const { log, faults, options, cut } = node;
-  return (writes) => {
+  return async (writes) => {
+    await released(node, 'appends');
     const user = userOf(metadata, options);
     if (user instanceof Failure) return user;
     const foreign = writes.find(({ stream }) => user !== undefined && !allowed(node, user, '$w', stream));
@@ -110,6 +114,11 @@ function judgeOf(node: Node, metadata: Metadata, generation: 1 | 2): Judge {
     }
     return outcome;
   };
+}
+
+/** Resolves when calls of a kind are answered. */
+async function released({ faults }: Node, kind: 'appends' | 'everything'): Promise<void> {
+  while (faults.held === 'everything' || faults.held === kind) await sleep(HOLD_MS);
 }
 
 /** Why a call of the first protocol is refused. */

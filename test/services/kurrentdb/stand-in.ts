@@ -16,6 +16,9 @@ export interface KurrentStandIn {
   readonly faults: StandInFaults;
   /** Connections cut so far. */
   readonly cuts: number;
+  /** Is away until it comes back, with everything that was written. */
+  goDown(): Promise<void>;
+  comeBack(): Promise<void>;
   /** Cuts every connection and comes back at once, with everything that was written. */
   dropConnections(): Promise<void>;
   stop(): Promise<void>;
@@ -28,6 +31,7 @@ export async function startKurrentStandIn(options: StandInOptions = {}): Promise
     cutBeforeAppend: 0,
     cutAfterAppend: 0,
     silentAfterAppend: 0,
+    held: 'nothing',
     cutAfterEvents: [],
   };
   let cuts = 0;
@@ -54,6 +58,10 @@ export async function startKurrentStandIn(options: StandInOptions = {}): Promise
     });
     return coming;
   }
+  const goDown = async () => {
+    await coming;
+    running.server.forceShutdown();
+  };
   return {
     port: node.port,
     url: `kurrentdb://${host}:${node.port}${options.tls === undefined ? '?tls=false' : ''}`,
@@ -63,10 +71,13 @@ export async function startKurrentStandIn(options: StandInOptions = {}): Promise
       return cuts;
     },
     dropConnections,
+    goDown,
+    comeBack: async () => {
+      running = await begin(node.port);
+    },
     stop: async () => {
       stopped = true;
-      await coming;
-      running.server.forceShutdown();
+      await goDown();
     },
   };
 }
