@@ -21,6 +21,8 @@ export interface FaultCase {
   readonly name: string;
   /** Part of the short form. */
   readonly short?: boolean;
+  /** Nodes of Kafka that it needs; default one. */
+  readonly nodes?: 3;
   /**
    * Makes the fault and lets it end while users write and play.
    * @returns what was seen of it, for the report
@@ -30,7 +32,10 @@ export interface FaultCase {
 }
 
 const SECOND_MS = 1_000;
+const HOUR_MS = 3_600 * SECOND_MS;
 const WINDOW_MS_MAX = 15 * SECOND_MS;
+/** So long users write on a full disk. */
+const FULL_MS_MAX = 30 * SECOND_MS;
 
 export const CASES: readonly FaultCase[] = [
   ...(['registry', 'access', 'relay', 'gateway', 'integration', 'media', 'audit'] as const).map(killed),
@@ -49,6 +54,12 @@ export const CASES: readonly FaultCase[] = [
   onTheWay('PostgreSQL', { kind: 'silent' }, 15 * SECOND_MS),
   onTheWay('PostgreSQL', { kind: 'half-open' }, 15 * SECOND_MS),
   onTheWay('PostgreSQL', { kind: 'slow', delayMs: 20, bytesPerSecond: 200_000 }, 15 * SECOND_MS),
+  clockStep(2),
+  clockStep(-2),
+  { name: 'disk of the recordings full for 10 s', run: recordingsFull },
+  { name: 'disk of PostgreSQL full until it gives up', run: postgresFull },
+  { name: 'each of three Kafka nodes killed in turn', nodes: 3, run: eachNodeKilled },
+  { name: 'one of three Kafka nodes hangs for 20 s', nodes: 3, run: nodeHangs },
 ];
 
 function killed(name: ProcessName): FaultCase {
@@ -146,4 +157,72 @@ function onTheWay(to: 'services' | 'Kafka' | 'PostgreSQL', fault: TcpFault, ms: 
       return undefined;
     },
   };
+}
+
+/** Tickets and tokens count by the wall clock; revisions, positions and deadlines do not. */
+function clockStep(hours: number): FaultCase {
+  return {
+    name: `clock of the access service ${hours > 0 ? 'ahead' : 'behind'} by ${Math.abs(hours)} h for 5 s`,
+    run: async ({ world, load, player }) => {
+      // Ahead of time every token of a user has expired, behind it none is valid yet or tickets are over as they are made.
+      load.alsoClear.add(401);
+      try {
+        world.stepClock(hours * HOUR_MS);
+        const ticket = await player.ticket().catch((error: Error) => error);
+        const seen = ticket instanceof Error ? ticket.message : `its ticket was answered ${await statusOf(ticket.url)}`;
+        await sleep(5 * SECOND_MS);
+        return seen;
+      } finally {
+        world.stepClock(0);
+        load.alsoClear.delete(401);
+      }
+    },
+  };
+}
+
+async function statusOf(url: URL): Promise<number> {
+  return (await readPlaylist(url)).status;
+}
+
+/** No recording can be kept; the rest of the hub does not notice. */
+async function recordingsFull({ world }: Stage): Promise<string> {
+  const disk = diskOf(world, 'data');
+  disk.fill();
+  await sleep(10 * SECOND_MS);
+  disk.empty();
+  return `${disk.filledMb} MiB were taken away`;
+}
+
+/** PostgreSQL gives up when it cannot write its log ahead any more; what was acknowledged stands when it is back. */
+async function postgresFull({ world, load }: Stage): Promise<string> {
+  const { database } = world;
+  const disk = diskOf(world, 'postgres');
+  disk.fill();
+  const before = load.acked;
+  const gaveUp = await Promise.race([database.ended().then(() => true), sleep(FULL_MS_MAX, false)]);
+  const meanwhile = load.acked - before;
+  disk.empty();
+  if (gaveUp) await database.startAgain();
+  return `${meanwhile} writes were acknowledged before it was really full; PostgreSQL ${gaveUp ? 'ended' : 'stayed'}`;
+}
+
+function diskOf({ disks }: World, name: 'data' | 'postgres') {
+  const disk = disks[name];
+  if (disk === undefined) throw new Error('there is no small disk');
+  return disk;
+}
+
+async function eachNodeKilled({ world: { kafka } }: Stage): Promise<undefined> {
+  for (const node of [0, 1, 2]) {
+    await kafka.kill(node);
+    await sleep(5 * SECOND_MS);
+    await kafka.restart(node);
+    await sleep(5 * SECOND_MS);
+  }
+}
+
+async function nodeHangs({ world: { kafka } }: Stage): Promise<undefined> {
+  kafka.freeze(1);
+  await sleep(20 * SECOND_MS);
+  kafka.thaw(1);
 }

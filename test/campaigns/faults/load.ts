@@ -71,6 +71,11 @@ export class Load {
     this.#pause = undefined;
   }
 
+  /** How many writes are acknowledged. */
+  get acked(): number {
+    return this.asked.filter(({ acked }) => acked !== undefined).length;
+  }
+
   /** When the first write of a kind that was asked for after a moment was acknowledged; infinite when none was. */
   firstAckAfter(kind: Kind, at: number): number {
     const first = this.asked.find((each) => each.kind === kind && each.askedAt > at && each.acked !== undefined);

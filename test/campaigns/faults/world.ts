@@ -14,15 +14,18 @@ import { type Kafka, startKafka } from '../../services/kafka/broker.js';
 import { startRtspServer } from '../../services/rtsp.js';
 import { startTcpFaultProxy, type TcpFaultProxy } from '../../services/tcp-fault-proxy.js';
 import { Database } from './database.js';
+import { mountSmallDisk, type SmallDisk } from './small-disk.js';
 
 const CLOCK = pathToFileURL(join(import.meta.dirname, '..', 'faults-clock.js')).href;
 const DAY_MS = 86_400_000;
 const LINES_KEPT = 200;
+/** The recordings of some minutes; a cluster with some segments of its write-ahead log. */
+const DISK_MB = { data: 64, postgres: 320 } as const;
 
 export interface WorldOptions {
   readonly nodes: 1 | 3;
-  /** Prepares a folder before anything is put into it; undoes it at the end. */
-  readonly folder?: (name: 'data' | 'postgres', path: string) => () => void;
+  /** Whether data and database lie on small disks of their own, where this machine lets us mount. */
+  readonly smallDisks: boolean;
 }
 
 /** An installation in parts as a province has it, users signed in, a camera recorded, and doors for every fault. */
@@ -33,7 +36,8 @@ export interface World {
   readonly registered: Registered;
   /** Standing share of the live feed with the API client. */
   readonly liveGrantId: string;
-  readonly folder: string;
+  /** Small disks that can be filled. */
+  readonly disks: Readonly<Partial<Record<'data' | 'postgres', SmallDisk>>>;
   readonly database: Database;
   readonly kafka: Kafka;
   /** Lines to the brokers, one a node. */
@@ -64,15 +68,21 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 }
 
 async function build(
-  { nodes, folder: prepare = () => () => {} }: WorldOptions,
+  { nodes, smallDisks }: WorldOptions,
   folder: string,
   undo: (() => unknown)[],
 ): Promise<Omit<World, 'stop'>> {
   // 1. What the services stand on, each behind a line that can fail
+  const disks: Partial<Record<'data' | 'postgres', SmallDisk>> = {};
   const place = (name: 'data' | 'postgres') => {
-    mkdirSync(join(folder, name), { mode: 0o711 });
-    undo.push(prepare(name, join(folder, name)));
-    return join(folder, name);
+    const path = join(folder, name);
+    mkdirSync(path, { mode: 0o711 });
+    const disk = smallDisks ? mountSmallDisk(path, DISK_MB[name]) : undefined;
+    if (disk !== undefined) {
+      disks[name] = disk;
+      undo.push(() => disk.unmount());
+    }
+    return path;
   };
   const database = await Database.start(place('postgres'));
   undo.push(() => database.stop());
@@ -125,7 +135,7 @@ async function build(
   const liveGrantId = await shareLive(cast, checks, registered.cameraId);
   const pidOf = (name: ProcessName) => pidIn(installation, name);
   return {
-    ...{ url: installation.url, config, cast, registered, liveGrantId, folder, database, kafka, kafkaLines },
+    ...{ url: installation.url, config, cast, registered, liveGrantId, disks, database, kafka, kafkaLines },
     ...{ lines: between.lines, said, pidOf },
     stepClock: (ms) => {
       writeFileSync(clockFile, String(ms));
