@@ -17,7 +17,8 @@ import { Database } from './database.js';
 import { mountSmallDisk, type SmallDisk } from './small-disk.js';
 
 const CLOCK = pathToFileURL(join(import.meta.dirname, '..', 'faults-clock.js')).href;
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const LINES_KEPT = 200;
 /** The recordings of some minutes; a cluster with some segments of its write-ahead log. */
 const DISK_MB = { data: 64, postgres: 320 } as const;
@@ -174,7 +175,7 @@ async function shareLive(cast: Cast, checks: Checks, cameraId: string): Promise<
     acts: ['view', 'connect'],
     cameraIds: [cameraId],
     live: true,
-    validFrom: new Date(Date.now() - 1_000).toISOString(),
+    validFrom: new Date(Date.now() - HOUR_MS).toISOString(), // a clock that is set back for a while is still behind it
     validTo: new Date(Date.now() + DAY_MS).toISOString(),
     decidingOrganisationId: cast.organisations.nanmingBureau,
     clientId: cast.client.id,
