@@ -106,18 +106,7 @@ async function build(
   // 2. The services, with a line in front of each
   const said: string[] = [];
   const hear = (line: string) => void (said.push(line) > LINES_KEPT && said.shift());
-  const config = readConfig({
-    MINGJING_DATA: place('data'),
-    MINGJING_PORT: String(await freePort()),
-    MINGJING_LOG_LEVEL: 'warn',
-    MINGJING_SOURCE_NETWORKS: '127.0.0.1/32',
-    MINGJING_DATABASE_URL: database.serviceUrl,
-    MINGJING_DATABASE_OWNER_URL: database.ownerUrl,
-    MINGJING_KAFKA_BROKERS: kafka.brokers.join(','),
-    MINGJING_KAFKA_REPLICATION: String(nodes),
-    MINGJING_KAFKA_PARTITIONS: '3',
-    MINGJING_FEED: 'kafka',
-  });
+  const config = await configOf(place('data'), nodes, database, kafka);
   const clockFile = join(folder, 'clock');
   writeFileSync(clockFile, '0');
   const between = await linesBetween();
@@ -143,6 +132,22 @@ async function build(
       process.kill(pidOf('access'), 'SIGUSR2');
     },
   };
+}
+
+/** The settings of the installation, read models fed from Kafka. */
+async function configOf(dataDir: string, nodes: number, database: Database, kafka: Kafka): Promise<HubConfig> {
+  return readConfig({
+    MINGJING_DATA: dataDir,
+    MINGJING_PORT: String(await freePort()),
+    MINGJING_LOG_LEVEL: 'warn',
+    MINGJING_SOURCE_NETWORKS: '127.0.0.1/32',
+    MINGJING_DATABASE_URL: database.serviceUrl,
+    MINGJING_DATABASE_OWNER_URL: database.ownerUrl,
+    MINGJING_KAFKA_BROKERS: kafka.brokers.join(','),
+    MINGJING_KAFKA_REPLICATION: String(nodes),
+    MINGJING_KAFKA_PARTITIONS: '3',
+    MINGJING_FEED: 'kafka',
+  });
 }
 
 /** A line to each service; certificates go by names, so mutual TLS passes through. */
