@@ -86,6 +86,7 @@ async function relayInTheGap({ world }: Stage): Promise<string> {
     }
   })().catch(() => {}); // it is closed in the end
   try {
+    await until('the broker is heard', WINDOW_MS_MAX, () => delivered > 0n);
     database.line.fail({ kind: 'silent' }, ofCheckpoint);
     let stored = 0n;
     await until('the broker has more than the checkpoint says', WINDOW_MS_MAX, async () => {
