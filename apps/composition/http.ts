@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createServer as createProbe } from 'node:net';
@@ -8,7 +7,7 @@ import { type DynamicModule, Logger, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
-import { Drain, HealthChecks, type HubConfig, observeHttp, platformRefusals } from '#libs/platform';
+import { Drain, HealthChecks, type HubConfig, observeHttp, platformRefusals, readNamedFile } from '#libs/platform';
 import { ELSEWHERE_HEADER, type TlsIdentity } from '#libs/remote';
 import type { PostgresVault } from '#libs/vault';
 
@@ -44,8 +43,8 @@ export async function createHttp(
 function publicTls({ https }: HubConfig) {
   if (https === undefined) return undefined;
   const options = {
-    cert: pem('HTTPS_CERT_FILE', https.certFile),
-    key: pem('HTTPS_KEY_FILE', https.keyFile),
+    cert: readNamedFile('HTTPS_CERT_FILE', https.certFile),
+    key: readNamedFile('HTTPS_KEY_FILE', https.keyFile),
     minVersion: 'TLSv1.2',
   } as const;
   try {
@@ -56,15 +55,6 @@ function publicTls({ https }: HubConfig) {
     );
   }
   return options;
-}
-
-function pem(setting: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code;
-    throw platformRefusals['platform.bad-configuration'](`MINGJING_${setting}: ${file} cannot be read (${why})`);
-  }
 }
 
 /** Address that a process in front listens on. */

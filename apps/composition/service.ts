@@ -6,10 +6,11 @@ import { type Leadership, leadershipOf } from '#libs/event-store';
 import { TokenModule } from '#libs/identity';
 import { SystemClock } from '#libs/kernel';
 import {
+  badSetting,
   type HubConfig,
+  needed,
   openApiDocument,
   PlatformModule,
-  platformRefusals,
   type ServiceName,
   startTelemetry,
 } from '#libs/platform';
@@ -56,12 +57,12 @@ export async function startService(service: Service, config: HubConfig): Promise
       throw new Error(`${program} is missing; install it with: apt-get install ${program}`);
     }
   }
-  if (config.tls === undefined) throw missing('TLS_CERT_FILE');
-  if (config.databaseUrl === undefined) throw missing('DATABASE_URL');
-  const identity = new TlsIdentity(config.tls);
+  const databaseUrl = needed(config.databaseUrl, 'DATABASE_URL', 'a service');
+  const identity = new TlsIdentity(needed(config.tls, 'TLS_CERT_FILE', 'a service'));
   if (identity.name !== service.name) {
-    throw platformRefusals['platform.bad-configuration'](
-      `MINGJING_TLS_CERT_FILE: the certificate is that of ${identity.name}, this is the ${service.name} service`,
+    throw badSetting(
+      'TLS_CERT_FILE',
+      `the certificate is that of ${identity.name}, this is the ${service.name} service`,
     );
   }
   openDataFolder(config.dataDir);
@@ -73,19 +74,18 @@ export async function startService(service: Service, config: HubConfig): Promise
   };
   try {
     // 2. Its turn
-    const leadership = service.single ? await takeTurn(service.name, config, identity) : undefined;
+    const leadership = service.single ? await takeTurn(service.name, databaseUrl, config, identity) : undefined;
     undo.push(async () => leadership?.resign());
 
     // 3. Event store, vault, the services that this one asks
-    const parts = await openParts(config, config.databaseUrl, {
+    const parts = await openParts(config, databaseUrl, {
       clock: new SystemClock(),
       vault: holdsVaultKey(service.name),
       categories: rightsOf(service.name).categories,
     });
     undo.push(parts.close);
     const asked = (service.asks ?? []).map(({ port, of }) => {
-      const urls = config.serviceUrls[of];
-      if (urls === undefined) throw missing(`${of.toUpperCase()}_URLS`);
+      const urls = needed(config.serviceUrls[of], `${of.toUpperCase()}_URLS`, 'a service');
       const upstream = new Upstream(of, urls, identity);
       undo.push(() => upstream.close());
       return { provide: port.port, useValue: remotePort(port, upstream, parts.metrics) };
@@ -110,7 +110,12 @@ export async function startService(service: Service, config: HubConfig): Promise
 }
 
 /** Waits for the turn of this replica; meanwhile it answers that another one works. */
-async function takeTurn(work: ProcessName, config: HubConfig, identity: TlsIdentity): Promise<Leadership> {
+async function takeTurn(
+  work: ProcessName,
+  databaseUrl: string,
+  config: HubConfig,
+  identity: TlsIdentity,
+): Promise<Leadership> {
   const stopWaiting = await standBy(config, identity);
   process.stdout.write(`Mingjing ${work} 明镜 stands by until it is its turn\n`);
   const waiting = new AbortController();
@@ -118,7 +123,7 @@ async function takeTurn(work: ProcessName, config: HubConfig, identity: TlsIdent
   process.once('SIGTERM', ended);
   process.once('SIGINT', ended);
   try {
-    return await leadershipOf(work, config.databaseUrl!, waiting.signal, { throughOutages: true });
+    return await leadershipOf(work, databaseUrl, waiting.signal, { throughOutages: true });
   } finally {
     process.off('SIGTERM', ended);
     process.off('SIGINT', ended);
@@ -138,8 +143,4 @@ class ServiceModule {
       providers: [{ provide: SERVED_PORTS, useValue: serves }],
     };
   }
-}
-
-function missing(name: string) {
-  return platformRefusals['platform.bad-configuration'](`MINGJING_${name}: a service needs it`);
 }

@@ -7,9 +7,9 @@ import { SystemClock } from '#libs/kernel';
 import {
   type HubConfig,
   hardenHttp,
+  needed,
   openApiDocument,
   PlatformModule,
-  platformRefusals,
   SERVICES,
   serveApiReference,
   startTelemetry,
@@ -35,11 +35,11 @@ class GatewayModule {
  */
 export async function startGateway(config: HubConfig): Promise<Running> {
   // 1. What must be there before anything is opened
-  if (config.tls === undefined) throw missing('TLS_CERT_FILE');
-  if (config.databaseUrl === undefined) throw missing('DATABASE_URL');
+  const tls = needed(config.tls, 'TLS_CERT_FILE', 'the gateway');
+  const databaseUrl = needed(config.databaseUrl, 'DATABASE_URL', 'the gateway');
   // A worker shares the port with the gateway that it is to replace.
   if (cluster.isPrimary) await portIsFree(config.host, config.port);
-  const identity = new TlsIdentity(config.tls);
+  const identity = new TlsIdentity(tls);
   openDataFolder(config.dataDir);
 
   const telemetry = startTelemetry({ service: 'gateway', otlpUrl: config.otlpUrl, warn });
@@ -50,15 +50,14 @@ export async function startGateway(config: HubConfig): Promise<Running> {
   try {
     // 2. The services behind
     const routes = SERVICES.map((service): ProxyRoute => {
-      const urls = config.serviceUrls[service];
-      if (urls === undefined) throw missing(`${service.toUpperCase()}_URLS`);
+      const urls = needed(config.serviceUrls[service], `${service.toUpperCase()}_URLS`, 'the gateway');
       const upstream = new Upstream(service, urls, identity);
       undo.push(() => upstream.close());
       return { prefixes: ROUTES[service], upstream };
     });
 
     // 3. Event store, vault, HTTP
-    const parts = await openParts(config, config.databaseUrl, {
+    const parts = await openParts(config, databaseUrl, {
       clock: new SystemClock(),
       vault: true,
       categories: rightsOf('gateway').categories,
@@ -89,8 +88,4 @@ export async function startGateway(config: HubConfig): Promise<Running> {
     await stop();
     throw error;
   }
-}
-
-function missing(name: string) {
-  return platformRefusals['platform.bad-configuration'](`MINGJING_${name}: the gateway needs it`);
 }

@@ -1,14 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { createLocalJWKSet } from 'jose';
 import { Clock } from '#libs/kernel';
-import {
-  Authenticator,
-  DATABASE_URL,
-  HUB_CONFIG,
-  type HubConfig,
-  platformRefusals,
-  ReadModelModule,
-} from '#libs/platform';
+import { Authenticator, DATABASE_URL, HUB_CONFIG, type HubConfig, needed, ReadModelModule } from '#libs/platform';
 import { KeyRing } from '#libs/vault';
 import { AdministratorBootstrap } from './administrator-bootstrap.js';
 import { ApiClientController } from './api-client/api-client.controller.js';
@@ -69,10 +62,7 @@ export class IdentityModule {}
       provide: Authenticator,
       inject: [HUB_CONFIG, IdentityPort],
       useFactory: (config: HubConfig, identity: IdentityPort) => {
-        const { tokenKeys } = config;
-        if (tokenKeys === undefined) {
-          throw platformRefusals['platform.bad-configuration']('MINGJING_TOKEN_KEYS: a service needs it');
-        }
+        const tokenKeys = needed(config.tokenKeys, 'TOKEN_KEYS', 'a service');
         return new TokenAuthenticator(issuerOf(config), issuerKeys(tokenKeys), identity);
       },
     },

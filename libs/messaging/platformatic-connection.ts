@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { types } from 'node:util';
 import type { BaseOptions } from '@platformatic/kafka';
-import { type KafkaConfig, platformRefusals } from '#libs/platform';
+import { type KafkaConfig, readNamedFile } from '#libs/platform';
 import { KafkaFaultError } from './port.js';
 
 const REQUEST_MS_MAX = 10_000;
@@ -25,10 +24,13 @@ export function connectionOf({ brokers, tls, sasl }: KafkaConfig, clientId: stri
       ? {}
       : {
           tls: {
-            ca: [file('KAFKA_CA_FILE', tls.caFile)],
+            ca: [readNamedFile('KAFKA_CA_FILE', tls.caFile)],
             ...(tls.certFile === undefined || tls.keyFile === undefined
               ? {}
-              : { cert: file('KAFKA_CERT_FILE', tls.certFile), key: file('KAFKA_KEY_FILE', tls.keyFile) }),
+              : {
+                  cert: readNamedFile('KAFKA_CERT_FILE', tls.certFile),
+                  key: readNamedFile('KAFKA_KEY_FILE', tls.keyFile),
+                }),
           },
           tlsServerName: true,
         }),
@@ -42,15 +44,6 @@ export function connectionOf({ brokers, tls, sasl }: KafkaConfig, clientId: stri
           },
         }),
   };
-}
-
-function file(setting: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code;
-    throw platformRefusals['platform.bad-configuration'](`MINGJING_${setting}: ${path} cannot be read (${why})`);
-  }
 }
 
 const SENTENCES: readonly (readonly [pattern: RegExp, sentence: string])[] = [

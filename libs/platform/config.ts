@@ -229,7 +229,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): H
   for (const name of SECRET_SETTINGS) {
     const file = given[`${name}_FILE`];
     if (file === undefined) continue;
-    if (given[name] !== undefined) throw bad(name, 'is given twice, by value and by file');
+    if (given[name] !== undefined) throw badSetting(name, 'is given twice, by value and by file');
     delete given[`${name}_FILE`];
     given[name] = contentOf(name, file);
   }
@@ -237,7 +237,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): H
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const name = issue?.code === 'unrecognized_keys' ? issue.keys[0] : issue?.path[0];
-    throw bad(String(name), issue?.message ?? 'is wrong');
+    throw badSetting(String(name), issue?.message ?? 'is wrong');
   }
   return configOf(parsed.data);
 }
@@ -276,21 +276,21 @@ function configOf(c: z.output<typeof settings>): HubConfig {
 function httpsOf({ HTTPS_CERT_FILE: certFile, HTTPS_KEY_FILE: keyFile }: z.output<typeof settings>) {
   if (certFile === undefined && keyFile === undefined) return undefined;
   if (certFile === undefined || keyFile === undefined) {
-    throw bad('HTTPS_CERT_FILE', 'and MINGJING_HTTPS_KEY_FILE go together');
+    throw badSetting('HTTPS_CERT_FILE', 'and MINGJING_HTTPS_KEY_FILE go together');
   }
   return { certFile, keyFile };
 }
 
 function kafkaOf(c: z.output<typeof settings>): KafkaConfig | undefined {
   if (c.KAFKA_BROKERS.length === 0) {
-    if (c.FEED === 'kafka') throw bad('FEED', 'kafka needs MINGJING_KAFKA_BROKERS');
+    if (c.FEED === 'kafka') throw badSetting('FEED', 'kafka needs MINGJING_KAFKA_BROKERS');
     return undefined;
   }
   if ((c.KAFKA_CERT_FILE === undefined) !== (c.KAFKA_KEY_FILE === undefined)) {
-    throw bad('KAFKA_CERT_FILE', 'and MINGJING_KAFKA_KEY_FILE go together');
+    throw badSetting('KAFKA_CERT_FILE', 'and MINGJING_KAFKA_KEY_FILE go together');
   }
   if (c.KAFKA_SASL !== undefined && (c.KAFKA_USERNAME === undefined || c.KAFKA_PASSWORD === undefined)) {
-    throw bad('KAFKA_SASL', 'needs MINGJING_KAFKA_USERNAME and MINGJING_KAFKA_PASSWORD');
+    throw badSetting('KAFKA_SASL', 'needs MINGJING_KAFKA_USERNAME and MINGJING_KAFKA_PASSWORD');
   }
   const client =
     c.KAFKA_CERT_FILE === undefined ? {} : { certFile: c.KAFKA_CERT_FILE, keyFile: c.KAFKA_KEY_FILE as string };
@@ -311,7 +311,7 @@ function tlsOf(c: z.output<typeof settings>): TlsFiles | undefined {
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, TLS_CA_FILE: caFile } = c;
   if (certFile === undefined && keyFile === undefined && caFile === undefined) return undefined;
   if (certFile === undefined || keyFile === undefined || caFile === undefined) {
-    throw bad('TLS_CERT_FILE', 'MINGJING_TLS_KEY_FILE and MINGJING_TLS_CA_FILE go together');
+    throw badSetting('TLS_CERT_FILE', 'MINGJING_TLS_KEY_FILE and MINGJING_TLS_CA_FILE go together');
   }
   return { certFile, keyFile, caFile };
 }
@@ -320,10 +320,26 @@ function contentOf(name: string, file: string): string {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (error) {
-    throw bad(`${name}_FILE`, `cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    throw badSetting(`${name}_FILE`, `cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }
 }
 
-function bad(name: string, what: string) {
+/** The refusal of a setting. */
+export function badSetting(name: string, what: string) {
   return platformRefusals['platform.bad-configuration'](`${PREFIX}${name}: ${what}`);
+}
+
+/** A setting that a process cannot do without. @throws Refusal `platform.bad-configuration` saying who needs it */
+export function needed<T>(value: T | undefined, name: string, who: string): T {
+  if (value === undefined) throw badSetting(name, `${who} needs it`);
+  return value;
+}
+
+/** The text of a file that a setting names. @throws Refusal `platform.bad-configuration` when it cannot be read */
+export function readNamedFile(name: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw badSetting(name, `${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
 }

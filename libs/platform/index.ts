@@ -9,10 +9,13 @@ export {
 export { Commands } from './commands.js';
 export {
   type AboutSetting,
+  badSetting,
   HUB_CONFIG,
   type HubConfig,
   type KafkaConfig,
+  needed,
   readConfig,
+  readNamedFile,
   SECRET_SETTINGS,
   SERVICES,
   type ServiceName,

@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { PeerCertificate, SecureContextOptions } from 'node:tls';
-import { platformRefusals, type TlsFiles } from '#libs/platform';
+import { badSetting, readNamedFile, type TlsFiles } from '#libs/platform';
 
 /**
  * Who a process is towards the others: its certificate, whose common name is the service's, signed by the authority of
@@ -14,21 +13,21 @@ export class TlsIdentity {
 
   /** @throws Refusal `platform.bad-configuration` in one sentence: missing, malformed, expired, not of this authority */
   constructor(files: TlsFiles, now = Date.now()) {
-    const cert = read('TLS_CERT_FILE', files.certFile);
-    const key = read('TLS_KEY_FILE', files.keyFile);
-    const ca = read('TLS_CA_FILE', files.caFile);
+    const cert = readNamedFile('TLS_CERT_FILE', files.certFile);
+    const key = readNamedFile('TLS_KEY_FILE', files.keyFile);
+    const ca = readNamedFile('TLS_CA_FILE', files.caFile);
     const own = parse('TLS_CERT_FILE', cert);
     if (!own.verify(parse('TLS_CA_FILE', ca).publicKey)) {
-      throw bad('TLS_CERT_FILE', 'the certificate is not signed by the authority in MINGJING_TLS_CA_FILE');
+      throw badSetting('TLS_CERT_FILE', 'the certificate is not signed by the authority in MINGJING_TLS_CA_FILE');
     }
     this.name = /^CN=(.+)$/m.exec(own.subject)?.[1] ?? '';
-    if (this.name === '') throw bad('TLS_CERT_FILE', 'the certificate has no common name');
+    if (this.name === '') throw badSetting('TLS_CERT_FILE', 'the certificate has no common name');
     this.notAfter = new Date(own.validTo);
     if (now > this.notAfter.getTime()) {
-      throw bad('TLS_CERT_FILE', `the certificate of ${this.name} expired on ${this.notAfter.toISOString()}`);
+      throw badSetting('TLS_CERT_FILE', `the certificate of ${this.name} expired on ${this.notAfter.toISOString()}`);
     }
     if (now < Date.parse(own.validFrom)) {
-      throw bad('TLS_CERT_FILE', `the certificate of ${this.name} is not valid before ${own.validFrom}`);
+      throw badSetting('TLS_CERT_FILE', `the certificate of ${this.name} is not valid before ${own.validFrom}`);
     }
     this.#context = { cert, key, ca, minVersion: 'TLSv1.3' };
   }
@@ -49,22 +48,10 @@ export class TlsIdentity {
   }
 }
 
-function read(setting: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw bad(setting, `${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
-  }
-}
-
 function parse(setting: string, pem: string): X509Certificate {
   try {
     return new X509Certificate(pem);
   } catch {
-    throw bad(setting, 'does not hold a certificate in PEM');
+    throw badSetting(setting, 'does not hold a certificate in PEM');
   }
-}
-
-function bad(setting: string, what: string) {
-  return platformRefusals['platform.bad-configuration'](`MINGJING_${setting}: ${what}`);
 }
