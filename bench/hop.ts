@@ -9,9 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Agent, request } from 'undici';
+import { freePort } from '#libs/platform';
 import { assemble } from '../test/scenarios/cast.js';
 import { Checks } from '../test/scenarios/checks.js';
-import { type Composition, freePort, startHubProcess } from '../test/services/hub-process.js';
+import { type Composition, startHubProcess } from '../test/services/hub-process.js';
 import { closedLoop, type Measured } from './closed-loop.js';
 
 const { values } = parseArgs({

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '#libs/platform';
 import { playStory } from '../test/scenarios/story.js';
-import { freePort, startHubProcess } from '../test/services/hub-process.js';
+import { startHubProcess } from '../test/services/hub-process.js';
 import { startRtspServer } from '../test/services/rtsp.js';
 
 const once = process.argv.includes('--once');

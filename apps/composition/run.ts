@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { Refusal } from '#libs/kernel';
 import { type HubConfig, readConfig } from '#libs/platform';
 
@@ -36,10 +37,40 @@ export async function run(name: string, start: (config: HubConfig) => Promise<Ru
     });
     announce(name, running, (performance.now() - started) / 1000);
   } catch (error) {
-    const sentence = error instanceof Refusal ? error.detail : error instanceof Error ? error.message : String(error);
-    process.stderr.write(`${name} cannot start: ${sentence}\n`);
+    process.stderr.write(`${name} cannot start: ${sentenceOf(error)}\n`);
     if (process.env.MINGJING_LOG_LEVEL === 'debug' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
     process.exit(1);
+  }
+}
+
+/** What an operator is told of an error. */
+export function sentenceOf(error: unknown): string {
+  return error instanceof Refusal ? error.detail : error instanceof Error ? error.message : String(error);
+}
+
+/** @throws Error saying how to install it when a program is missing */
+export function requireProgram(program: string): void {
+  if (spawnSync(program, ['-version'], { stdio: 'ignore' }).status !== 0) {
+    throw new Error(`${program} is missing; install it with: apt-get install ${program}`);
+  }
+}
+
+/**
+ * Starts something piece by piece, each with how to undo it. `stop` undoes them, the last first; when a piece does not
+ * start, those before it are undone at once.
+ */
+export async function startInSteps<T>(
+  start: (undoLater: (step: () => Promise<unknown>) => void) => Promise<T>,
+): Promise<T & { stop(): Promise<void> }> {
+  const undo: (() => Promise<unknown>)[] = [];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    return { ...(await start((step) => undo.push(step))), stop };
+  } catch (error) {
+    await stop();
+    throw error;
   }
 }
 

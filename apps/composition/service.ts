@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { type DynamicModule, Global, Module, type Provider, type Type } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import { rightsOf } from '#libs/catalogue';
@@ -27,7 +26,7 @@ import { openDataFolder } from './data-folder.js';
 import { createHttp, observed, serveManagement, standBy, warn } from './http.js';
 import { openParts } from './parts.js';
 import { holdsVaultKey, type ProcessName } from './provision.js';
-import type { Running } from './run.js';
+import { type Running, requireProgram, startInSteps } from './run.js';
 
 /** One service in a process of its own. */
 export interface Service {
@@ -52,11 +51,7 @@ export const OPENAPI_PATH = '/openapi.json';
  */
 export async function startService(service: Service, config: HubConfig): Promise<Running> {
   // 1. What must be there before anything is opened
-  for (const program of service.needs ?? []) {
-    if (spawnSync(program, ['-version'], { stdio: 'ignore' }).status !== 0) {
-      throw new Error(`${program} is missing; install it with: apt-get install ${program}`);
-    }
-  }
+  for (const program of service.needs ?? []) requireProgram(program);
   const databaseUrl = needed(config.databaseUrl, 'DATABASE_URL', 'a service');
   const identity = new TlsIdentity(needed(config.tls, 'TLS_CERT_FILE', 'a service'));
   if (identity.name !== service.name) {
@@ -68,14 +63,11 @@ export async function startService(service: Service, config: HubConfig): Promise
   openDataFolder(config.dataDir);
 
   const telemetry = startTelemetry({ service: service.name, otlpUrl: config.otlpUrl, warn });
-  const undo: (() => Promise<void>)[] = [() => telemetry.stop()];
-  const stop = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
-  };
-  try {
+  return startInSteps(async (undoLater) => {
+    undoLater(() => telemetry.stop());
     // 2. Its turn
     const leadership = service.single ? await takeTurn(service.name, databaseUrl, config, identity) : undefined;
-    undo.push(async () => leadership?.resign());
+    undoLater(async () => leadership?.resign());
 
     // 3. Event store, vault, the services that this one asks
     const parts = await openParts(config, databaseUrl, {
@@ -83,30 +75,27 @@ export async function startService(service: Service, config: HubConfig): Promise
       vault: holdsVaultKey(service.name),
       categories: rightsOf(service.name).categories,
     });
-    undo.push(parts.close);
+    undoLater(parts.close);
     const asked = (service.asks ?? []).map(({ port, of }) => {
       const urls = needed(config.serviceUrls[of], `${of.toUpperCase()}_URLS`, 'a service');
       const upstream = new Upstream(of, urls, identity);
-      undo.push(() => upstream.close());
+      undoLater(() => upstream.close());
       return { provide: port.port, useValue: remotePort(port, upstream, parts.metrics) };
     });
 
     // 4. HTTP
     const app = await createHttp(ServiceModule.of(service, [...parts.providers, ...asked]), config, identity);
-    undo.push(observed(app, parts.vault));
+    undoLater(observed(app, parts.vault));
     const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
     admitPeers(fastify, service.serves ?? []);
     fastify.get(OPENAPI_PATH, () => openApiDocument(app));
     await app.listen(config.port, config.host);
     const management = await serveManagement(app, config);
-    undo.push(async () => void management?.close());
+    undoLater(async () => void management?.close());
     const { port } = app.getHttpServer().address() as { port: number };
     const failed = leadership?.lost ?? new Promise<string>(() => undefined);
-    return { url: `https://${config.host}:${port}`, behindGateway: true, failed, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+    return { url: `https://${config.host}:${port}`, behindGateway: true, failed };
+  });
 }
 
 /** Waits for the turn of this replica; meanwhile it answers that another one works. */

@@ -50,21 +50,9 @@ export class ApiDocuments {
   }
 
   async #ask(upstream: Upstream, signal: AbortSignal): Promise<OpenAPIObject> {
-    const { statusCode, body } = await upstream.request({
-      method: 'GET',
-      path: OPENAPI_PATH,
-      deadlineMs: DEADLINE_MS,
-      repeatable: true,
-      signal,
-    });
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > DOCUMENT_BYTES_MAX) throw new Error('the OpenAPI document is too long');
-      chunks.push(chunk);
-    }
+    const request = { method: 'GET', path: OPENAPI_PATH, deadlineMs: DEADLINE_MS, repeatable: true, signal };
+    const { statusCode, text } = await upstream.text(request, DOCUMENT_BYTES_MAX);
     if (statusCode !== 200) throw new Error(`answered ${statusCode}`);
-    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as OpenAPIObject;
+    return JSON.parse(text) as OpenAPIObject;
   }
 }

@@ -18,7 +18,7 @@ import { type ProxyRoute, proxyTo, TlsIdentity, Upstream } from '#libs/remote';
 import { openDataFolder } from '../composition/data-folder.js';
 import { createHttp, observed, portIsFree, serveManagement, urlOf, warn } from '../composition/http.js';
 import { openParts } from '../composition/parts.js';
-import type { Running } from '../composition/run.js';
+import { type Running, startInSteps } from '../composition/run.js';
 import { ApiDocuments } from './api-documents.js';
 import { ROUTES } from './routes.js';
 
@@ -43,16 +43,13 @@ export async function startGateway(config: HubConfig): Promise<Running> {
   openDataFolder(config.dataDir);
 
   const telemetry = startTelemetry({ service: 'gateway', otlpUrl: config.otlpUrl, warn });
-  const undo: (() => Promise<void>)[] = [() => telemetry.stop()];
-  const stop = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
-  };
-  try {
+  return startInSteps(async (undoLater) => {
+    undoLater(() => telemetry.stop());
     // 2. The services behind
     const routes = SERVICES.map((service): ProxyRoute => {
       const urls = needed(config.serviceUrls[service], `${service.toUpperCase()}_URLS`, 'the gateway');
       const upstream = new Upstream(service, urls, identity);
-      undo.push(() => upstream.close());
+      undoLater(() => upstream.close());
       return { prefixes: ROUTES[service], upstream };
     });
 
@@ -62,30 +59,26 @@ export async function startGateway(config: HubConfig): Promise<Running> {
       vault: true,
       categories: rightsOf('gateway').categories,
     });
-    undo.push(parts.close);
+    undoLater(parts.close);
     const app = await createHttp(GatewayModule.forRoot(parts.providers), config);
-    undo.push(observed(app, parts.vault));
+    undoLater(observed(app, parts.vault));
     await hardenHttp(app);
     const documents = new ApiDocuments(
       () => openApiDocument(app),
       routes.map(({ upstream }) => upstream),
     );
-    undo.push(async () => documents.stop());
+    undoLater(async () => documents.stop());
     serveApiReference(app, () => documents.whole());
     proxyTo(app.getHttpAdapter().getInstance() as unknown as FastifyInstance, routes);
     await app.listen(config.port, config.host);
     const management = await serveManagement(app, config);
-    undo.push(async () => void management?.close());
+    undoLater(async () => void management?.close());
     documents.start();
     const administratorCode = await app.get(AdministratorBootstrap).codeWhileUnused();
     return {
       url: urlOf(config, config.port),
       administratorCode,
       failed: new Promise(() => undefined),
-      stop,
     };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  });
 }

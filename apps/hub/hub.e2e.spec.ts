@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { Agent, request } from 'undici';
+import { freePort } from '#libs/platform';
 import { makeCertificates } from '#libs/remote';
-import { freePort, startHubProcess } from '../../test/services/hub-process.js';
+import { startHubProcess } from '../../test/services/hub-process.js';
 
 describe('the hub as a user starts it', () => {
   const folder = mkdtempSync(join(tmpdir(), 'hub-'));

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Refusal } from '#libs/kernel';
 import { readConfig } from '#libs/platform';
+import { sentenceOf } from '../composition/run.js';
 import { migrateInstallation, provisionInstallation } from './provision.js';
 import { SERVERS, type ServerName } from './servers.js';
 
@@ -42,7 +42,6 @@ try {
       });
   process.stdout.write(`${lines.join('\n')}\n`);
 } catch (error) {
-  const sentence = error instanceof Refusal ? error.detail : error instanceof Error ? error.message : String(error);
-  process.stderr.write(`provision failed: ${sentence}\n`);
+  process.stderr.write(`provision failed: ${sentenceOf(error)}\n`);
   process.exitCode = 1;
 }

@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { type HubConfig, SERVICES, type ServiceName } from '#libs/platform';
+import { freePort, type HubConfig, SERVICES, type ServiceName } from '#libs/platform';
 import { openDataFolder } from '../composition/data-folder.js';
 import { portIsFree, urlOf } from '../composition/http.js';
 import { type Database, openDatabase } from '../composition/parts.js';
@@ -16,7 +15,7 @@ import {
   provision,
   writeSecret,
 } from '../composition/provision.js';
-import type { Running } from '../composition/run.js';
+import { type Running, startInSteps } from '../composition/run.js';
 import { Supervised } from './supervised.js';
 
 /** How many processes of each service run; one of those not named. */
@@ -51,13 +50,9 @@ export async function startInstallation(
   // 1. Database, keys, certificates
   await portIsFree(config.host, config.port);
   openDataFolder(config.dataDir);
-  const undo: (() => Promise<void>)[] = [];
-  const stop = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
-  };
-  try {
+  return startInSteps(async (undoLater) => {
     const database = await openDatabase(config);
-    undo.push(() => database.stop());
+    undoLater(() => database.stop());
     const urls = await rolesIn(database);
     const provided = await provision(join(config.dataDir, 'provided'), config.keysDir);
 
@@ -81,18 +76,15 @@ export async function startInstallation(
     });
 
     // 3. The services side by side, the gateway when they answer
-    undo.push(async () => void (await Promise.all(processes.map((each) => each.stop()))));
+    undoLater(() => Promise.all(processes.map((each) => each.stop())));
     const [gateway, ...services] = processes;
     await Promise.all(services.map((each) => each.start()));
     await gateway!.start();
     const restartAll = async () => {
       for (const each of processes) await each.restart();
     };
-    return { url: urlOf(config, config.port), administratorCode, failed: database.failed, processes, restartAll, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+    return { url: urlOf(config, config.port), administratorCode, failed: database.failed, processes, restartAll };
+  });
 }
 
 /** The settings of Kafka as they were given, the password in a file. */
@@ -181,15 +173,4 @@ function settingsOf(
     ...(config.eventStore === undefined ? {} : { MINGJING_EVENT_STORE_FILE: eventStoreFile }),
     ...kafkaSettings(config, provided.folder),
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -1,15 +1,21 @@
-import type { Principal, Refusal } from '#libs/kernel';
-import { type Belonging, bureauStanding, partyStanding, type Standing } from '#libs/regulation';
+import type { Principal } from '#libs/kernel';
+import { type Belonging, bureauStanding, partyStanding, requireStanding } from '#libs/regulation';
 import { integrationRefusals } from './integration.refusals.js';
+
+const outsideJurisdiction = integrationRefusals['integration.outside-jurisdiction'];
 
 /**
  * Lets through clerks of the managing unit and filing officers with jurisdiction.
  * @throws Refusal `integration.outside-jurisdiction` (Art. 4.2) or `integration.not-your-unit`
  */
 export function requireParty(by: Principal, belonging: Belonging): void {
-  requireStanding(partyStanding(by, belonging), by, belonging.division, () =>
-    integrationRefusals['integration.not-your-unit']('only its managing unit or the public security organ may do this'),
-  );
+  requireStanding(partyStanding(by, belonging), by, belonging.division, {
+    stranger: () =>
+      integrationRefusals['integration.not-your-unit'](
+        'only its managing unit or the public security organ may do this',
+      ),
+    outsideJurisdiction,
+  });
 }
 
 /**
@@ -17,21 +23,9 @@ export function requireParty(by: Principal, belonging: Belonging): void {
  * @throws Refusal `integration.approval-without-bureau` or `integration.outside-jurisdiction`
  */
 export function requireApprovingBureau(by: Principal, division: string): void {
-  requireStanding(bureauStanding(by, division), by, division, () =>
-    integrationRefusals['integration.approval-without-bureau']('the role of a filing officer is needed'),
-  );
-}
-
-function requireStanding(
-  standing: Standing,
-  { organisation }: Principal,
-  division: string,
-  stranger: () => Refusal,
-): void {
-  if (standing === 'stranger') throw stranger();
-  if (standing === 'party') return;
-  throw integrationRefusals['integration.outside-jurisdiction'](
-    `division ${division} is not covered by ${organisation.division}`,
-    { division, jurisdiction: organisation.division },
-  );
+  requireStanding(bureauStanding(by, division), by, division, {
+    stranger: () =>
+      integrationRefusals['integration.approval-without-bureau']('the role of a filing officer is needed'),
+    outsideJurisdiction,
+  });
 }

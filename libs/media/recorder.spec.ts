@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, ManualClock, newId, SystemClock } from '#libs/kernel';
-import { freePort } from '../../test/services/hub-process.js';
+import { freePort } from '#libs/platform';
 import { startRtspServer } from '../../test/services/rtsp.js';
 import { readFragment, readTrack } from './fmp4.js';
 import type { SourceProtocol } from './ports.js';

@@ -3,7 +3,7 @@ import type { QueryRunner } from 'typeorm';
 import { type Projection, ReadModel, type ReadModelDefinition } from '#libs/event-store';
 import { type Kafka, startKafka } from '../../test/services/kafka/broker.js';
 import { KafkaFeed } from './kafka-feed.js';
-import { configOf, type Outbox, outbox, until } from './messaging.fixture.js';
+import { configOf, type Outbox, outbox, streams, until } from './messaging.fixture.js';
 import { PlatformaticBroker } from './platformatic-broker.js';
 
 const counting: Projection = {
@@ -52,7 +52,6 @@ describe('effects of what is heard from Kafka', () => {
 
   const feed = () =>
     new KafkaFeed({ broker: new PlatformaticBroker(configOf(kafka)), topics: box.topics, store: box.store });
-  const streams = (count: number) => Array.from({ length: count }, (_, i) => `${i % 2 ? 'camera' : 'grant'}-${i % 5}`);
 
   test('each event takes effect once, although the consumer’s connections are cut and the broker is killed', async () => {
     box.relay();
@@ -60,7 +59,7 @@ describe('effects of what is heard from Kafka', () => {
     await model.start();
     let last = 0n;
     for (let round = 0; round < 12; round += 1) {
-      last = await box.see(...streams(20));
+      last = await box.see(...streams(20, 5));
       await admin.query(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
           WHERE datname = current_database() AND application_name LIKE 'mingjing tally%'`,
@@ -108,7 +107,7 @@ describe('effects of what is heard from Kafka', () => {
       ['position-first', 19, 'loses'],
     ] as const)('%s counts %i of 20: it %s', async (order, count, _) => {
       const relay = box.relay();
-      const last = await box.see(...streams(20));
+      const last = await box.see(...streams(20, 5));
       await until('all are delivered', () => relay.status.delivered >= last);
       expect(await consume(order)).toBe(count);
     });

@@ -3,7 +3,7 @@ import type { CaughtUp, EventFilter, RecordedEvent } from '#libs/event-store';
 import { type Kafka, startKafka } from '../../test/services/kafka/broker.js';
 import { toCloudEvent } from './cloud-event.js';
 import { KafkaFeed, type KafkaFeedOptions } from './kafka-feed.js';
-import { configOf, type Outbox, outbox, until } from './messaging.fixture.js';
+import { configOf, everything, type Outbox, outbox, streams, until } from './messaging.fixture.js';
 import { PlatformaticBroker } from './platformatic-broker.js';
 
 describe('the whole log heard from Kafka', () => {
@@ -71,7 +71,6 @@ describe('the whole log heard from Kafka', () => {
   const feed = (store: KafkaFeedOptions['store'] = box.store, warn: (sentence: string) => void = () => undefined) =>
     new KafkaFeed({ broker: new PlatformaticBroker(configOf(kafka)), topics: box.topics, store, warn });
   const upTo = (n: number, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => BigInt(from + i));
-  const streams = (count: number) => Array.from({ length: count }, (_, i) => `${i % 2 ? 'camera' : 'grant'}-${i % 7}`);
 
   test('what is there and what comes, in the total order although it lies in many partitions', async () => {
     box.relay();
@@ -159,7 +158,6 @@ describe('the whole log heard from Kafka', () => {
     const relay = box.relay();
     const last = await box.see(...streams(200));
     await until('all are delivered', () => relay.status.delivered >= last);
-    const { everything } = await import('./messaging.fixture.js');
     const naive = (await everything(configOf(kafka), box.topics, 200)).map(({ event }) => event.position);
     expect(naive).not.toEqual(upTo(200));
   });

@@ -12,7 +12,7 @@ import {
 import { toCloudEvent } from './cloud-event.js';
 import { KafkaFeed } from './kafka-feed.js';
 import { KafkaSubscriptions } from './kafka-subscriptions.js';
-import { configOf, type Outbox, outbox, until } from './messaging.fixture.js';
+import { configOf, type Outbox, outbox, streams, until } from './messaging.fixture.js';
 import { PlatformaticBroker } from './platformatic-broker.js';
 import type { Incoming } from './port.js';
 import { DEAD_LETTERS, layoutOf } from './topics.js';
@@ -71,7 +71,6 @@ describe('subscriptions that processes share', () => {
   const noter = (seen: RecordedEvent[], more: Partial<Subscription> = {}): Subscription => ({
     ...{ name: 'a', from: 'start' as const, handle: async (event: RecordedEvent) => void seen.push(event), ...more },
   });
-  const streams = (count: number) => Array.from({ length: count }, (_, i) => `${i % 2 ? 'camera' : 'grant'}-${i % 11}`);
   const positions = (seen: readonly RecordedEvent[]) => seen.map(({ position }) => position);
   const upTo = (n: number) => Array.from({ length: n }, (_, i) => BigInt(i + 1));
   const firsts = (seen: readonly RecordedEvent[]) => {
@@ -90,15 +89,15 @@ describe('subscriptions that processes share', () => {
     const first = process();
     const running = await first.start(noter(byFirst));
     const second = await process().start(noter(bySecond));
-    await box.see(...streams(40));
+    await box.see(...streams(40, 11));
     await until('both have work', async () => {
-      await box.see(...streams(22));
+      await box.see(...streams(22, 11));
       return byFirst.length > 0 && bySecond.length > 0;
     });
     await running.reached(await box.see('camera-1'), 20_000);
     await first.close();
     const alone = bySecond.length;
-    const last = await box.see(...streams(40));
+    const last = await box.see(...streams(40, 11));
     await second.reached(last, 20_000);
     expect(bySecond.length).toBeGreaterThanOrEqual(alone + 40);
     expect(new Set(ofEach(byFirst, bySecond))).toEqual(new Set(upTo(Number(last))));
@@ -132,7 +131,7 @@ describe('subscriptions that processes share', () => {
     const seen: RecordedEvent[] = [];
     const running = await process().start(noter(seen));
     for (let round = 0; round < 8; round += 1) {
-      await box.see(...streams(30)).catch(() => {}); // an append may be cut as well
+      await box.see(...streams(30, 11)).catch(() => {}); // an append may be cut as well
       await admin.query(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
             AND state = 'idle'`,
@@ -153,7 +152,7 @@ describe('subscriptions that processes share', () => {
 
   test('what Kafka no longer keeps is read from the store', async () => {
     const relay = box.relay();
-    const last = await box.see(...streams(60));
+    const last = await box.see(...streams(60, 11));
     await until('all are delivered', () => relay.status.delivered >= last);
     const client = new Admin({ clientId: 'spec', bootstrapBrokers: [...kafka.brokers] });
     const partitions = [0, 1, 2].map((partition) => ({ partition, offset: -1n }));
@@ -161,7 +160,7 @@ describe('subscriptions that processes share', () => {
     await client.close();
     const seen: RecordedEvent[] = [];
     const running = await process().start(noter(seen));
-    await running.reached(await box.see(...streams(10)), 20_000);
+    await running.reached(await box.see(...streams(10, 11)), 20_000);
     expect(ofEach(firsts(seen))).toEqual(upTo(70));
     expect(seen).toHaveLength(70);
   });

@@ -9,10 +9,9 @@ import { makeCertificates } from '#libs/remote';
 import { type Kafka, startKafka } from '../../test/services/kafka/broker.js';
 import { KafkaFeed } from './kafka-feed.js';
 import { KafkaSubscriptions } from './kafka-subscriptions.js';
-import { configOf, everything, firstSeen, type Outbox, outbox, until } from './messaging.fixture.js';
+import { configOf, everything, firstSeen, type Outbox, outbox, streams, until } from './messaging.fixture.js';
 import { PlatformaticBroker } from './platformatic-broker.js';
 
-const streams = (count: number) => Array.from({ length: count }, (_, i) => `${i % 2 ? 'camera' : 'grant'}-${i % 7}`);
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => BigInt(i + 1));
 
 describe('a broker that asks for TLS and a password', () => {

@@ -150,3 +150,12 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+/** Names of streams, one for each event to come: cameras and grants by turns, `different` in all. */
+export function streams(count: number, different = 7): string[] {
+  return Array.from({ length: count }, (_, i) => `${i % 2 ? 'camera' : 'grant'}-${i % different}`);
+}
+
+export function delivered(relay: { status: { delivered: bigint } }, position: bigint): Promise<void> {
+  return until(`delivered ${position}`, () => relay.status.delivered >= position);
+}

@@ -5,7 +5,17 @@ import { leadershipOf, withCatalogue } from '#libs/event-store';
 import { defineEvents, EventCatalogue, newId } from '#libs/kernel';
 import { type Kafka, startKafka } from '../../test/services/kafka/broker.js';
 import { type Received, toCloudEvent } from './cloud-event.js';
-import { configOf, everything, firstSeen, type Outbox, outbox, someEvent, until } from './messaging.fixture.js';
+import {
+  configOf,
+  delivered,
+  everything,
+  firstSeen,
+  type Outbox,
+  outbox,
+  someEvent,
+  streams,
+  until,
+} from './messaging.fixture.js';
 import { PlatformaticBroker } from './platformatic-broker.js';
 import { MessageBroker, type Outgoing, type Sender } from './port.js';
 
@@ -46,9 +56,6 @@ describe('a relay that dies or hangs at the worst moment', () => {
   });
   afterEach(() => box.close());
 
-  const streams = (count: number) => Array.from({ length: count }, (_, i) => `${i % 2 ? 'camera' : 'grant'}-${i % 7}`);
-  const delivered = (relay: { status: { delivered: bigint } }, position: bigint) =>
-    until(`delivered ${position}`, () => relay.status.delivered >= position);
   const arrived = (count: number) => everything(configOf(kafka), box.topics, count);
   const upTo = (n: number) => Array.from({ length: n }, (_, i) => BigInt(i + 1));
   const inOrder = (received: readonly Received[]) => {

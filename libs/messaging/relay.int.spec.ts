@@ -1,6 +1,15 @@
 import pg from 'pg';
 import { type Kafka, startKafka } from '../../test/services/kafka/broker.js';
-import { configOf, everything, firstSeen, type Outbox, outbox, until } from './messaging.fixture.js';
+import {
+  configOf,
+  delivered,
+  everything,
+  firstSeen,
+  type Outbox,
+  outbox,
+  streams,
+  until,
+} from './messaging.fixture.js';
 import { PlatformaticBroker } from './platformatic-broker.js';
 
 describe('the relay', () => {
@@ -15,10 +24,6 @@ describe('the relay', () => {
     box = await outbox(configOf(kafka));
   });
   afterEach(() => box.close());
-
-  const streams = (count: number) => Array.from({ length: count }, (_, i) => `${i % 2 ? 'camera' : 'grant'}-${i % 7}`);
-  const delivered = (relay: { status: { delivered: bigint } }, position: bigint) =>
-    until(`delivered ${position}`, () => relay.status.delivered >= position);
 
   test('sends every event to the topics of its route, in the order of its stream, as a CloudEvent', async () => {
     const last = await box.see(...streams(100));

@@ -287,7 +287,8 @@ function initialise(binaries: Binaries, cluster: string, account: Account | unde
   }
 }
 
-async function freePort(): Promise<number> {
+/** A TCP port of 127.0.0.1 that is free at this moment. */
+export function freePort(): Promise<number> {
   const server = createServer();
   return new Promise((resolve, reject) => {
     server.once('error', reject);

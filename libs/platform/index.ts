@@ -23,7 +23,7 @@ export {
   settings,
   type TlsFiles,
 } from './config.js';
-export { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
+export { type EmbeddedPostgres, EmbeddedPostgresError, freePort, startEmbeddedPostgres } from './embedded-postgres.js';
 export { Drain } from './health/drain.js';
 export { type Finding, HealthChecks } from './health/health-checks.js';
 export { hardenHttp } from './http-hardening.js';

@@ -1,12 +1,10 @@
 import { Body, Controller, Get, Inject, Module, Param, Post } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { EventStore, MemoryEventStore } from '#libs/event-store';
 import {
   Clock,
-  type DomainCommand,
-  defineEvents,
   defineRefusals,
   type EventOf,
   ManualClock,
@@ -28,22 +26,11 @@ import {
   setCommandDigestKey,
   written,
 } from '#libs/platform';
+import { noteBody, noteEvents, type TakeNote } from './telemetry/notes.fixture.js';
 
-const noteEvents = defineEvents('test', 'note', {
-  NoteTaken: {
-    data: z.strictObject({ text: z.string() }),
-    version: 1,
-    meaning: ['Noted', '记'],
-    since: '0.1',
-    rules: [],
-  },
-});
 const refusals = defineRefusals({
   'test.forbidden-word': { kind: 'rule', title: ['A forbidden word', '禁用词'], rules: ['gz117:9.1(1)'] },
 });
-interface TakeNote extends DomainCommand<'TakeNote'> {
-  readonly text: string;
-}
 const noteStream: StreamDefinition<null, TakeNote, EventOf<typeof noteEvents>> = {
   events: noteEvents,
   decider: {
@@ -55,7 +42,6 @@ const noteStream: StreamDefinition<null, TakeNote, EventOf<typeof noteEvents>> =
     initialState: () => null,
   },
 };
-const noteBody = z.strictObject({ text: z.string().min(1).max(20) });
 
 @Controller('notes')
 class NoteController {

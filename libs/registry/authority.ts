@@ -1,5 +1,5 @@
-import type { Principal, Refusal, Role } from '#libs/kernel';
-import { type Belonging, bureauStanding, partyStanding, type Standing } from '#libs/regulation';
+import type { Principal, Role } from '#libs/kernel';
+import { type Belonging, bureauStanding, partyStanding, requireStanding } from '#libs/regulation';
 import { registryRefusals } from './registry.refusals.js';
 
 /** Roles that register and file; whether this very thing is theirs is decided by {@link requireParty}. */
@@ -8,14 +8,18 @@ export const ACTING_ROLES: readonly Role[] = ['managing-unit-clerk', 'psb-filing
 /** Roles that see the register; what of it is said by `visibleTo`. */
 export const READING_ROLES: readonly Role[] = [...ACTING_ROLES, 'psb-responsible-person', 'auditor'];
 
+const outsideJurisdiction = registryRefusals['registry.outside-jurisdiction'];
+
 /**
  * Lets through clerks of the managing unit and filing officers with jurisdiction.
  * @throws Refusal `registry.outside-jurisdiction` (Art. 4.2) or `registry.not-your-unit`
  */
 export function requireParty(by: Principal, belonging: Belonging): void {
-  requireStanding(partyStanding(by, belonging), by, belonging.division, () =>
-    registryRefusals['registry.not-your-unit']('only its managing unit or the public security organ may do this'),
-  );
+  requireStanding(partyStanding(by, belonging), by, belonging.division, {
+    stranger: () =>
+      registryRefusals['registry.not-your-unit']('only its managing unit or the public security organ may do this'),
+    outsideJurisdiction,
+  });
 }
 
 /**
@@ -23,23 +27,11 @@ export function requireParty(by: Principal, belonging: Belonging): void {
  * @throws Refusal `registry.acceptance-without-bureau` or `registry.outside-jurisdiction`
  */
 export function requireBureauAtAcceptance(by: Principal, division: string): void {
-  requireStanding(bureauStanding(by, division), by, division, () =>
-    registryRefusals['registry.acceptance-without-bureau'](
-      'a filing officer of the public security organ records the acceptance',
-    ),
-  );
-}
-
-function requireStanding(
-  standing: Standing,
-  { organisation }: Principal,
-  division: string,
-  stranger: () => Refusal,
-): void {
-  if (standing === 'stranger') throw stranger();
-  if (standing === 'party') return;
-  throw registryRefusals['registry.outside-jurisdiction'](
-    `division ${division} is not covered by ${organisation.division}`,
-    { division, jurisdiction: organisation.division },
-  );
+  requireStanding(bureauStanding(by, division), by, division, {
+    stranger: () =>
+      registryRefusals['registry.acceptance-without-bureau'](
+        'a filing officer of the public security organ records the acceptance',
+      ),
+    outsideJurisdiction,
+  });
 }

@@ -1,4 +1,4 @@
-import type { Principal } from '#libs/kernel';
+import type { Principal, Refusal } from '#libs/kernel';
 import { covers } from './divisions.js';
 
 /** Where a thing belongs: the unit that runs it and the division that it stands in. */
@@ -21,4 +21,25 @@ export function bureauStanding({ roles, organisation }: Principal, division: str
 export function partyStanding(by: Principal, { managingUnitId, division }: Belonging): Standing {
   if (by.roles.includes('managing-unit-clerk') && by.organisation.id === managingUnitId) return 'party';
   return bureauStanding(by, division);
+}
+
+/** Makes the refusals of somebody who may not act. */
+interface StandingRefusals {
+  readonly stranger: () => Refusal;
+  readonly outsideJurisdiction: (detail: string, facts: { division: string; jurisdiction: string }) => Refusal;
+}
+
+/** Lets through whoever may act on a thing of a division. @throws Refusal one of the two */
+export function requireStanding(
+  standing: Standing,
+  { organisation }: Principal,
+  division: string,
+  { stranger, outsideJurisdiction }: StandingRefusals,
+): void {
+  if (standing === 'party') return;
+  if (standing === 'stranger') throw stranger();
+  throw outsideJurisdiction(`division ${division} is not covered by ${organisation.division}`, {
+    division,
+    jurisdiction: organisation.division,
+  });
 }

@@ -33,15 +33,15 @@ export function remotePort<Port extends object>(wire: WirePort<Port>, upstream: 
 }
 
 async function call(upstream: Upstream, path: string, method: WireMethod, args: readonly unknown[]): Promise<unknown> {
-  const { statusCode, body } = await upstream.request({
+  const request = {
     method: 'POST',
     path,
     headers: { 'content-type': 'application/json', ...traceHeaders() },
     body: JSON.stringify(args),
     deadlineMs: method.deadlineMs,
     repeatable: method.repeatable,
-  });
-  const text = await textOf(body);
+  };
+  const { statusCode, text } = await upstream.text(request, ANSWER_BYTES_MAX);
   if (statusCode === 200) return method.result.parse((JSON.parse(text) as { result?: unknown }).result);
   const found = problem.safeParse(jsonOf(text));
   const kind = KIND.get(statusCode);
@@ -50,17 +50,6 @@ async function call(upstream: Upstream, path: string, method: WireMethod, args: 
   }
   const { code, title, titleZh, detail, rules, facts } = found.data;
   throw new Refusal(code, { kind, title: [title, titleZh], rules: rules as RuleId[] }, detail, facts);
-}
-
-async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > ANSWER_BYTES_MAX) throw platformRefusals['platform.unavailable']('the answer of a port is too long');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function jsonOf(text: string): unknown {

@@ -75,6 +75,26 @@ export class Upstream {
     throw platformRefusals['platform.unavailable'](`the ${this.service} service does not answer (${reasonOf(last)})`);
   }
 
+  /**
+   * An answer that is small enough to be read whole.
+   * @throws Refusal `platform.unavailable` when no replica answers in time, or with more than `bytesMax`
+   */
+  async text(request: UpstreamRequest, bytesMax: number): Promise<{ statusCode: number; text: string }> {
+    const { statusCode, body } = await this.request(request);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > bytesMax) {
+        throw platformRefusals['platform.unavailable'](
+          `the answer of ${this.service} is longer than ${bytesMax} bytes`,
+        );
+      }
+      chunks.push(chunk);
+    }
+    return { statusCode, text: Buffer.concat(chunks).toString('utf8') };
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#replicas.map((replica) => replica.close()));
   }

@@ -8,6 +8,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import pg from 'pg';
 import { type EventToAppend, PostgresEventStore } from '#libs/event-store';
 import { newId } from '#libs/kernel';
+import { freePort } from '#libs/platform';
 import { makeCertificates } from '#libs/remote';
 import {
   asRole,
@@ -19,7 +20,6 @@ import {
   provision,
 } from '../../apps/composition/provision.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../libs/platform/embedded-postgres.js';
-import { freePort } from '../services/hub-process.js';
 import { type Kafka, startKafka } from '../services/kafka/broker.js';
 
 const PASSWORD = 'correct-horse';

@@ -13,8 +13,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { PostgresEventStore } from '#libs/event-store';
+import { freePort } from '#libs/platform';
 import { startEmbeddedPostgres } from '../../libs/platform/embedded-postgres.js';
-import { freePort, type HubProcess, startHubProcess } from '../services/hub-process.js';
+import { type HubProcess, startHubProcess } from '../services/hub-process.js';
 import { enrol, type SignedIn, signIn } from '../services/sign-in.js';
 import { type CrashReport, conclude, median } from './crash.js';
 

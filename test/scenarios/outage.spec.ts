@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, type HubProcess, startHubProcess } from '../services/hub-process.js';
+import { freePort } from '#libs/platform';
+import { type HubProcess, startHubProcess } from '../services/hub-process.js';
 import { type RtspServer, startRtspServer } from '../services/rtsp.js';
 import type { Answer, User } from './api.js';
-import { approve, openSession, request, type Window } from './brokering.js';
+import { approve, openSession, request, shareLive, type Window } from './brokering.js';
 import { assemble, type Cast } from './cast.js';
 import { Checks } from './checks.js';
 import { MODES } from './modes.js';
@@ -13,7 +14,6 @@ import { readPlaylist } from './player.js';
 import { connect, register } from './registration.js';
 import { kurrentInHand, OUTAGES, postgresInHand, type StoreInHand } from './store-outages.js';
 
-const DAY_MS = 86_400_000;
 /** The promise: so long after the event store has gone nothing is sent any more. */
 const AFTERLIFE_MS_MAX = 15_000;
 const RECORDED_MS = 12_000;
@@ -88,25 +88,7 @@ describe.each(MODES.filter(({ name }) => name !== 'kurrentdb'))('as $name', ({ c
       by: cast.people.firstInvestigator,
       ask: { grantId, sessionId, cameraId, mode: 'recorded', ...between },
     };
-    live = { by: cast.client, ask: { grantId: await shareLive(cameraId), cameraId, mode: 'live' } };
-  }
-
-  /** Standing share of the live feed with the API client (Art. 7). */
-  async function shareLive(cameraId: string): Promise<string> {
-    const asked = await cast.client.post('/api/v1/access-requests', {
-      basis: 'gz117:7',
-      acts: ['view', 'connect'],
-      cameraIds: [cameraId],
-      live: true,
-      validFrom: new Date(Date.now() - 1_000).toISOString(),
-      validTo: new Date(Date.now() + DAY_MS).toISOString(),
-      decidingOrganisationId: cast.organisations.nanmingBureau,
-      clientId: cast.client.id,
-      purpose: '客流监测',
-    });
-    const { id } = checks.done('the client asks for a share', asked);
-    const approval = await cast.people.responsiblePerson.post(`/api/v1/access-requests/${id}/approval`, {});
-    return String(checks.done('the bureau approves', approval).grantId);
+    live = { by: cast.client, ask: { grantId: await shareLive(cast, checks, cameraId), cameraId, mode: 'live' } };
   }
 
   /** Fetches the playlist and its newest segment again and again, as a player does, and notes when bytes last came. */

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, type HubProcess, startHubProcess } from '../services/hub-process.js';
+import { freePort } from '#libs/platform';
+import { type HubProcess, startHubProcess } from '../services/hub-process.js';
 import { enrol, type SignedIn, signIn } from '../services/sign-in.js';
 
 /** Reads and writes through the gateway that land in every service; counts what was not answered as it should be. */

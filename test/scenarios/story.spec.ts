@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, startHubProcess } from '../services/hub-process.js';
+import { freePort } from '#libs/platform';
+import { startHubProcess } from '../services/hub-process.js';
 import { startRtspServer } from '../services/rtsp.js';
 import { MODES } from './modes.js';
 import { playStory } from './story.js';

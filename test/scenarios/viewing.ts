@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { User } from './api.js';
-import type { Window } from './brokering.js';
+import { shareLive, standingShare, type Window } from './brokering.js';
 import type { Cast } from './cast.js';
 import type { Checks } from './checks.js';
 import { countFrames, readPlaylist } from './player.js';
 
 const iso = (ms: number) => new Date(ms).toISOString();
-const HOUR_MS = 3_600_000;
 
 /** Asks for a playback and gives the address of its playlist. */
 async function play(user: User, checks: Checks, what: string, ask: object) {
@@ -78,24 +77,11 @@ export async function share(
   folder: string,
 ): Promise<number> {
   checks.chapter('8. Standing share for a machine 常态化共享');
-  const { client, organisations } = cast;
+  const { client } = cast;
   const { responsiblePerson } = cast.people;
-  const ask = {
-    basis: 'gz117:7',
-    acts: ['view', 'connect'],
-    cameraIds: [cameras.cameraId],
-    live: true,
-    validFrom: iso(Date.now() - 1_000),
-    validTo: iso(Date.now() + 30 * 24 * HOUR_MS),
-    decidingOrganisationId: organisations.nanmingBureau,
-    clientId: client.id,
-    purpose: '客流监测',
-  };
-  const idle = await client.post('/api/v1/access-requests', { ...ask, cameraIds: [cameras.idleCameraId] });
+  const idle = await client.post('/api/v1/access-requests', standingShare(cast, cameras.idleCameraId));
   checks.refused('a camera that is not integrated', idle, 'access.not-integrated', 'gz117:7');
-  const { id } = checks.done('the client asks for a share', await client.post('/api/v1/access-requests', ask));
-  const approval = await responsiblePerson.post(`/api/v1/access-requests/${id}/approval`, {});
-  const { grantId } = checks.done('the bureau approves', approval);
+  const grantId = await shareLive(cast, checks, cameras.cameraId);
   const live = { grantId, cameraId: cameras.cameraId, mode: 'live' };
   const { id: playbackId, url } = await play(client, checks, 'the client gets a ticket for the live feed', live);
   const first = await readPlaylist(url);

@@ -1,6 +1,5 @@
 import { eventTypeFilter, type Filter, streamNameFilter } from '@kurrent/kurrentdb-client';
-import { categoryOf } from '#libs/kernel';
-import type { EventFilter, RecordedEvent } from '../port.js';
+import type { EventFilter } from '../port.js';
 
 /** Category of the streams that say where an id stands. */
 export const ID_CATEGORY = 'eventId';
@@ -15,8 +14,4 @@ export function serverFilter({ categories, types }: EventFilter): Filter {
   }
   if (types !== undefined && types.length > 0) return eventTypeFilter({ prefixes: [...types] });
   return streamNameFilter({ regex: DOMAIN_STREAMS });
-}
-
-export function passes({ stream, type }: RecordedEvent, { categories, types }: EventFilter): boolean {
-  return (categories?.includes(categoryOf(stream)) ?? true) && (types?.includes(type) ?? true);
 }

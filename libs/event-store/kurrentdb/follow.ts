@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AllStreamSubscription, KurrentDBClient, Position } from '@kurrent/kurrentdb-client';
-import type { CaughtUp, EventFilter, EventStore, RecordedEvent } from '../port.js';
+import { type CaughtUp, type EventFilter, type EventStore, passes, type RecordedEvent } from '../port.js';
 import { isPassing } from '../postgres/connections.js';
 import { Waiters } from '../waiters.js';
-import { passes, serverFilter } from './filters.js';
+import { serverFilter } from './filters.js';
 import { isNotLeader, isSilence } from './kurrent-errors.js';
 import { recorded } from './recorded.js';
 

@@ -22,6 +22,7 @@ import {
   EventStore,
   ForbiddenCategoryError,
   OutcomeUnknownError,
+  passes,
   type ReadStreamOptions,
   type RecordedEvent,
   type StreamAppend,
@@ -29,7 +30,7 @@ import {
 } from '../port.js';
 import { Turns } from '../turns.js';
 import { Connection } from './connection.js';
-import { ID_CATEGORY, passes, serverFilter } from './filters.js';
+import { ID_CATEGORY, serverFilter } from './filters.js';
 import { followAll } from './follow.js';
 import { asLimit, asRead, isForbidden, isNotLeader, isSilence } from './kurrent-errors.js';
 import { propertiesOf, recorded } from './recorded.js';

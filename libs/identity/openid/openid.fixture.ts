@@ -15,9 +15,8 @@ import {
   signInEvents,
 } from '#libs/identity';
 import { Clock, EventCatalogue } from '#libs/kernel';
-import { DATABASE_URL, HUB_CONFIG, PlatformModule, readConfig, setCommandDigestKey } from '#libs/platform';
+import { DATABASE_URL, freePort, HUB_CONFIG, PlatformModule, readConfig, setCommandDigestKey } from '#libs/platform';
 import { KeyRing, PostgresVault, personalDataEvents, Vault } from '#libs/vault';
-import { freePort } from '../../../test/services/hub-process.js';
 import { type FreshDatabase, freshDatabase } from '../../../test/services/postgres.js';
 import { type Enrolled, enrol, type SignedIn, signIn } from '../../../test/services/sign-in.js';
 

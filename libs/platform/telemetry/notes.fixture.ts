@@ -39,7 +39,7 @@ export const noteEvents = defineEvents('test', 'note', {
   },
 });
 
-interface TakeNote extends DomainCommand<'TakeNote'> {
+export interface TakeNote extends DomainCommand<'TakeNote'> {
   readonly text: string;
 }
 
@@ -52,7 +52,7 @@ const noteStream: StreamDefinition<null, TakeNote, EventOf<typeof noteEvents>> =
   },
 };
 
-const noteBody = z.strictObject({ text: z.string().min(1).max(20) });
+export const noteBody = z.strictObject({ text: z.string().min(1).max(20) });
 
 /** Opened by a spec to let requests for `/notes/:id/slow` through. */
 export const gate = { open: Promise.resolve() };

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { freePort } from '#libs/platform';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../libs/platform/embedded-postgres.js';
-import { freePort } from '../../services/hub-process.js';
 import { startTcpFaultProxy, type TcpFaultProxy } from '../../services/tcp-fault-proxy.js';
 
 /** The PostgreSQL of the campaign, with a line in front of it. */

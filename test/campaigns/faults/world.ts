@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { type HubConfig, readConfig, SERVICES, type ServiceName } from '#libs/platform';
+import { freePort, type HubConfig, readConfig, SERVICES, type ServiceName } from '#libs/platform';
 import type { ProcessName } from '../../../apps/composition/provision.js';
 import { type Installation, type ProcessSettings, startInstallation } from '../../../apps/services/installation.js';
+import { shareLive } from '../../scenarios/brokering.js';
 import { assemble, type Cast } from '../../scenarios/cast.js';
 import { Checks } from '../../scenarios/checks.js';
 import { connect, type Registered, register } from '../../scenarios/registration.js';
-import { freePort } from '../../services/hub-process.js';
 import { type Kafka, startKafka } from '../../services/kafka/broker.js';
 import { startRtspServer } from '../../services/rtsp.js';
 import { startTcpFaultProxy, type TcpFaultProxy } from '../../services/tcp-fault-proxy.js';
@@ -17,8 +17,6 @@ import { Database } from './database.js';
 import { mountSmallDisk, type SmallDisk } from './small-disk.js';
 
 const CLOCK = pathToFileURL(join(import.meta.dirname, '..', 'faults-clock.js')).href;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 const LINES_KEPT = 200;
 /** The recordings of some minutes; a cluster with some segments of its write-ahead log. */
 const DISK_MB = { data: 64, postgres: 320 } as const;
@@ -171,24 +169,6 @@ function pidIn({ processes }: Installation, name: ProcessName): number {
   const pid = processes.find((each) => each.name === name)?.pid;
   if (pid === undefined) throw new Error(`${name} does not run`);
   return pid;
-}
-
-/** Standing share of the live feed with the API client (Art. 7). */
-async function shareLive(cast: Cast, checks: Checks, cameraId: string): Promise<string> {
-  const asked = await cast.client.post('/api/v1/access-requests', {
-    basis: 'gz117:7',
-    acts: ['view', 'connect'],
-    cameraIds: [cameraId],
-    live: true,
-    validFrom: new Date(Date.now() - HOUR_MS).toISOString(), // a clock that is set back for a while is still behind it
-    validTo: new Date(Date.now() + DAY_MS).toISOString(),
-    decidingOrganisationId: cast.organisations.nanmingBureau,
-    clientId: cast.client.id,
-    purpose: '客流监测',
-  });
-  const { id } = checks.done('the client asks for a share', asked);
-  const approval = await cast.people.responsiblePerson.post(`/api/v1/access-requests/${id}/approval`, {});
-  return String(checks.done('the bureau approves', approval).grantId);
 }
 
 /** Waits until something holds. @throws Error naming it when it takes longer */

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { freePort } from '../hub-process.js';
+import { freePort } from '#libs/platform';
 
 /** As in pom.xml, which names the version of the broker. */
 const FOLDER = join(process.cwd(), 'test', 'services', 'kafka');
