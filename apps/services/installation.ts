@@ -23,7 +23,10 @@ export type Replicas = Readonly<Partial<Record<ServiceName, number>>>;
 
 export interface Installation extends Running {
   readonly processes: readonly Supervised[];
-  /** Restarts one process after the other; users notice nothing. */
+  /**
+   * Restarts one process after the other; users notice nothing. Asked again meanwhile it is the same restart.
+   * @throws Error when a process does not start anew: it and those after it are the old ones, and work on
+   */
   restartAll(): Promise<void>;
 }
 
@@ -80,8 +83,14 @@ export async function startInstallation(
     const [gateway, ...services] = processes;
     await Promise.all(services.map((each) => each.start()));
     await gateway!.start();
-    const restartAll = async () => {
-      for (const each of processes) await each.restart();
+    let restart: Promise<void> | undefined;
+    const restartAll = () => {
+      restart ??= (async () => {
+        for (const each of processes) await each.restart();
+      })().finally(() => {
+        restart = undefined;
+      });
+      return restart;
     };
     return { url: urlOf(config, config.port), administratorCode, failed: database.failed, processes, restartAll };
   });

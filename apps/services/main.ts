@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { SERVICES, type ServiceName } from '#libs/platform';
-import { run } from '../composition/run.js';
+import { run, sentenceOf } from '../composition/run.js';
 import { type Installation, type Replicas, startInstallation } from './installation.js';
 
 const { values } = parseArgs({ options: { replicas: { type: 'string', multiple: true, default: [] } } });
@@ -20,7 +20,11 @@ function replicasOf(given: readonly string[]): Replicas {
 
 let installation: Installation | undefined;
 // As the signal for "read your settings again" of other servers: one process after the other starts anew.
-process.on('SIGHUP', () => void installation?.restartAll());
+process.on('SIGHUP', () => {
+  installation?.restartAll().catch((error: unknown) => {
+    process.stderr.write(`Mingjing goes on without restarting the rest: ${sentenceOf(error)}\n`);
+  });
+});
 
 await run('Mingjing', async (config) => {
   // The settings have been read; each process gets its own, and secrets among these none.

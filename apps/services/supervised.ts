@@ -32,7 +32,12 @@ export class Supervised {
     const child = this.#launch();
     this.#child = child;
     this.say(`${this.name} | started as process ${child.pid}`);
-    await this.#ready(child);
+    try {
+      await this.#ready(child);
+    } catch (error) {
+      await end(child); // one that only hangs would hold what its successor needs
+      throw error;
+    }
     child.once('exit', (code, signal) => {
       if (child === this.#child) void this.#startAgain(code ?? signal, Date.now() - startedAt);
     });
@@ -44,11 +49,17 @@ export class Supervised {
     await end(this.#child);
   }
 
-  /** Starts it anew, and ends the old one when the new one answers. */
+  /** Starts it anew, and ends the old one when the new one answers. @throws Error when it does not: the old one works on */
   async restart(): Promise<void> {
     const old = this.#child;
-    this.#child = undefined; // its end is wanted
-    await this.start();
+    try {
+      await this.start(); // from now on the end of the old one is wanted
+    } catch (error) {
+      this.#child = old;
+      if (this.#stopping) await end(old);
+      else if (!isAlive(old)) void this.#startAgain('while its successor was tried', 0);
+      throw error;
+    }
     await end(old);
   }
 
@@ -86,7 +97,8 @@ export class Supervised {
       await sleep(RESTART_MS[Math.min(this.#failures, RESTART_MS.length - 1)]);
       this.#failures += 1;
       try {
-        if (!this.#stopping) return await this.start();
+        if (!this.#stopping && !isAlive(this.#child)) await this.start();
+        return;
       } catch {
         // It has said why on its way out.
       }
@@ -94,8 +106,12 @@ export class Supervised {
   }
 }
 
+function isAlive(child: ChildProcess | undefined): child is ChildProcess {
+  return child !== undefined && child.exitCode === null && child.signalCode === null;
+}
+
 async function end(child: ChildProcess | undefined): Promise<void> {
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  if (!isAlive(child)) return;
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   child.kill('SIGTERM');
   const timer = setTimeout(() => child.kill('SIGKILL'), END_MS_MAX);
